@@ -1,0 +1,151 @@
+// What the rest of the server says to the runtime and hears from it: function paths, identities,
+// outcomes. The frames between host and isolate are in `frames.ts`.
+
+import type { ComponentId, FlatReadSet } from "../engine/types.ts";
+import type { Timestamp } from "../engine/timestamp.ts";
+
+export type FunctionKind = "query" | "mutation" | "action" | "httpAction";
+
+/** A canonical function path: module with `.js`, export name. `component` is the component's id. */
+export interface FunctionPath {
+  readonly component: ComponentId;
+  readonly module: string;
+  readonly name: string;
+}
+
+/** Claims as `ctx.auth.getUserIdentity()` shows them; JSON with camelCase keys. */
+export interface UserAttributes {
+  readonly tokenIdentifier: string;
+  readonly issuer: string;
+  readonly subject: string;
+  readonly [claim: string]: unknown;
+}
+
+export type Identity =
+  | { readonly kind: "anonymous" }
+  | {
+    readonly kind: "user";
+    readonly attributes: UserAttributes;
+    /** The raw JWT, for `getRequestMetadata`. */
+    readonly token: string;
+    readonly expiresAtMs: number;
+  }
+  | { readonly kind: "admin" }
+  | { readonly kind: "acting"; readonly attributes: UserAttributes }
+  /** The server itself: scheduler, crons. */
+  | { readonly kind: "system" };
+
+export type Caller =
+  | "SyncWorker"
+  | "HttpApi"
+  | "Tester"
+  | "HttpEndpoint"
+  | "Cron"
+  | "Scheduler"
+  | "Action";
+
+export interface RequestContext {
+  /** 16 hex digits, shown in error texts. */
+  readonly requestId: string;
+  readonly identity: Identity;
+  readonly caller: Caller;
+  /** "public": only public functions of the root are found. "all": internal ones too. */
+  readonly visibility: "public" | "all";
+  /** "runByName" (`/api/function`, `convex run`) words the not-found error differently. */
+  readonly notFoundWording?: "client" | "runByName";
+  readonly ip: string | null;
+  readonly userAgent: string | null;
+}
+
+export interface FunctionCall {
+  readonly path: FunctionPath;
+  /** JSON text of the argument array, `[{...}]`, internal encoding. */
+  readonly args: string;
+  readonly context: RequestContext;
+}
+
+export type LogLevel = "LOG" | "DEBUG" | "INFO" | "WARN" | "ERROR";
+
+/** One structured log line (spec function-runtime 4.1). */
+export interface LogLine {
+  readonly level: LogLevel;
+  /** Arguments already formatted. */
+  readonly messages: readonly string[];
+  readonly isTruncated: boolean;
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+  readonly systemCode?: string;
+  readonly componentPath?: string;
+  readonly udfPath?: string;
+}
+
+/** An error of the developer's function, in the text form T of spec function-runtime 5. */
+export interface FunctionError {
+  /** Message, newline, frames each ended by a newline. */
+  readonly text: string;
+  /** JSON text of a ConvexError's data, internal encoding. */
+  readonly data?: string;
+}
+
+/** `value` is JSON text of the internal encoding. */
+export type FunctionResult =
+  | { readonly ok: true; readonly value: string }
+  | { readonly ok: false; readonly error: FunctionError };
+
+export interface ExecutionStats {
+  readonly executionMs: number;
+  readonly documentsRead: number;
+  readonly bytesRead: number;
+  readonly documentsWritten: number;
+  readonly bytesWritten: number;
+}
+
+export interface QueryOutcome {
+  readonly result: FunctionResult;
+  /** The snapshot that was read; everything in `readSet` is as of it. */
+  readonly ts: Timestamp;
+  readonly readSet: FlatReadSet;
+  /** End cursor of the page, opaque; null if the run did not paginate. */
+  readonly journal: string | null;
+  readonly logLines: readonly LogLine[];
+  /** The run looked at who is calling: its result may not be shared with others. */
+  readonly observedIdentity: boolean;
+  /** The run looked at the clock: its result ages. */
+  readonly observedTime: boolean;
+  readonly stats: ExecutionStats;
+}
+
+export interface MutationOutcome {
+  readonly result: FunctionResult;
+  /** Commit timestamp (or the snapshot's, when nothing was written). Null on failure. */
+  readonly ts: Timestamp | null;
+  readonly logLines: readonly LogLine[];
+  /** The outcome came from the session's record; the function did not run again. */
+  readonly replayed: boolean;
+  readonly stats: ExecutionStats;
+}
+
+export interface ActionOutcome {
+  readonly result: FunctionResult;
+  readonly logLines: readonly LogLine[];
+  readonly stats: ExecutionStats;
+}
+
+/**
+ * Runs functions by path. Developer errors are results; platform errors (overload, internal, OCC
+ * retries used up) are thrown as `PlatformError`. All checks of spec function-runtime 2 (existence,
+ * visibility, kind, arguments) happen inside, at the snapshot that the function reads.
+ */
+export interface FunctionRunner {
+  /** Reads exactly at `ts` (at most the latest durable commit). */
+  runQuery(call: FunctionCall, ts: Timestamp, journal: string | null): Promise<QueryOutcome>;
+  /** Resolves when the commit is durable. `session` makes it idempotent. */
+  runMutation(
+    call: FunctionCall,
+    session?: { readonly sessionId: string; readonly requestId: number },
+  ): Promise<MutationOutcome>;
+  /** Runs to its end even if nobody waits. `onLog` sees lines while it runs. */
+  runAction(call: FunctionCall, onLog?: (line: LogLine) => void): Promise<ActionOutcome>;
+  /** Finds out what kind of function the path names, or null. Checks no visibility. */
+  kindOf(path: FunctionPath): FunctionKind | null;
+}
