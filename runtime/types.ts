@@ -139,10 +139,15 @@ export interface ActionOutcome {
 export interface FunctionRunner {
   /** Reads exactly at `ts` (at most the latest durable commit). */
   runQuery(call: FunctionCall, ts: Timestamp, journal: string | null): Promise<QueryOutcome>;
-  /** Resolves when the commit is durable. `session` makes it idempotent. */
+  /**
+   * Resolves when the commit is durable. `session` makes it idempotent. `onAccepted` is called, at
+   * most once, as soon as the committer has accepted the mutation: its place in the order is fixed
+   * and later runs see its writes, so a connection's next mutation may start before the disk is done.
+   */
   runMutation(
     call: FunctionCall,
     session?: { readonly sessionId: string; readonly requestId: number },
+    onAccepted?: () => void,
   ): Promise<MutationOutcome>;
   /** Runs to its end even if nobody waits. `onLog` sees lines while it runs. */
   runAction(call: FunctionCall, onLog?: (line: LogLine) => void): Promise<ActionOutcome>;
