@@ -1,0 +1,64 @@
+// Limits of one transaction (spec values-and-queries 4.3, function-runtime 6). Where the reference
+// and the documentation differ, the larger number holds.
+
+export interface TransactionLimits {
+  readonly documentsRead: number;
+  readonly bytesRead: number;
+  /** Disjoint intervals of index keys, after merging. */
+  readonly intervalsRead: number;
+  /** Write calls; rewriting a document counts again. */
+  readonly documentsWritten: number;
+  readonly bytesWritten: number;
+  readonly functionsScheduled: number;
+  readonly scheduledArgsBytes: number;
+}
+
+const MIB = 2 ** 20;
+
+export const DEFAULT_TRANSACTION_LIMITS: TransactionLimits = {
+  documentsRead: 32_000,
+  bytesRead: 16 * MIB,
+  intervalsRead: 4096,
+  documentsWritten: 16_000,
+  bytesWritten: 16 * MIB,
+  functionsScheduled: 1000,
+  scheduledArgsBytes: 16 * MIB,
+};
+
+/** What a transaction has used; the scheduler's part is counted by whoever schedules. */
+export interface TransactionUsage {
+  documentsRead: number;
+  bytesRead: number;
+  intervalsRead: number;
+  documentsWritten: number;
+  bytesWritten: number;
+  functionsScheduled: number;
+  scheduledArgsBytes: number;
+}
+
+export function emptyUsage(): TransactionUsage {
+  return {
+    documentsRead: 0,
+    bytesRead: 0,
+    intervalsRead: 0,
+    documentsWritten: 0,
+    bytesWritten: 0,
+    functionsScheduled: 0,
+    scheduledArgsBytes: 0,
+  };
+}
+
+/** Greatest size of one document, system fields included. */
+export const DOCUMENT_BYTES_MAX = MIB;
+/** Greatest nesting of one document; the document itself counts one. */
+export const DOCUMENT_NESTING_MAX = 16;
+export const QUERY_OPERATORS_MAX = 256;
+/** Active user tables over all components. */
+export const TABLES_MAX = 10_000;
+export const PAGE_ROWS_MAX = 32_000;
+/** A page with more documents than this should be split. */
+export const PAGE_ROWS_SPLIT_RECOMMENDED = 6144;
+
+/** Rows fetched from SQLite at once when a query does not say how many it wants. */
+export const SCAN_BATCH_ROWS_DEFAULT = 100;
+export const SCAN_BATCH_ROWS_MAX = 1024;
