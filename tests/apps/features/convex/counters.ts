@@ -20,6 +20,15 @@ export const get = query({
   },
 });
 
+/** The sum of all counters. */
+export const total = query({
+  args: {},
+  handler: async (ctx) => {
+    const counters = await ctx.db.query("counters").collect();
+    return counters.reduce((sum, counter) => sum + counter.value, 0);
+  },
+});
+
 export const add = mutation({
   args: { name: v.string(), amount: v.number() },
   returns: v.number(),

@@ -1,0 +1,149 @@
+// Live queries over the WebSocket, through `ConvexClient`.
+import assert from "node:assert/strict";
+import { ConvexError } from "convex/values";
+import { action, httpClient, LiveClient, mutation, query } from "./harness/clients.ts";
+import { serverWithApp } from "./harness/pushed_app.ts";
+import type { Server } from "./harness/server.ts";
+
+let server: Server;
+Deno.test.beforeAll(async () => {
+  server = await serverWithApp("tests/apps/features");
+});
+Deno.test.afterAll(async () => await server[Symbol.asyncDispose]());
+
+Deno.test("a write by one client is seen by another", async () => {
+  await using alice = new LiveClient(server);
+  await using bob = new LiveClient(server);
+  const watched = bob.watch("counters:get", { name: "live" });
+  await watched.until((value) => value === 0);
+  await alice.mutation(mutation("counters:add"), { name: "live", amount: 5 });
+  await watched.until((value) => value === 5);
+  await httpClient(server).mutation(mutation("counters:add"), { name: "live", amount: 1 });
+  await watched.until((value) => value === 6);
+  assert.deepEqual(watched.results, [0, 5, 6]);
+});
+
+Deno.test("when a mutation resolves, the client's own queries already show it", async () => {
+  await using client = new LiveClient(server);
+  const watched = client.watch("counters:get", { name: "own" });
+  await watched.until(() => true);
+  for (let i = 1; i <= 20; i++) {
+    await client.mutation(mutation("counters:add"), { name: "own", amount: 1 });
+    assert.equal(watched.results.at(-1), i);
+  }
+});
+
+Deno.test("mutations of one client run in the order in which they were made", async () => {
+  await using client = new LiveClient(server);
+  const results = await Promise.all(
+    Array.from(
+      { length: 50 },
+      () => client.mutation(mutation("counters:add"), { name: "order", amount: 1 }),
+    ),
+  );
+  assert.deepEqual(results, Array.from({ length: 50 }, (_, i) => i + 1));
+});
+
+Deno.test("the queries of one client always show one moment", async () => {
+  await using client = new LiveClient(server);
+  const byName = client.watch("counters:get", { name: "moment" });
+  const byValue = client.watch("counters:total", {});
+  await Promise.all([byName.until(() => true), byValue.until(() => true)]);
+  const offset = (byValue.results.at(-1) as number) - (byName.results.at(-1) as number);
+  const differences = new Set<number>();
+  // The client tells its listeners about all changed queries of a transition in one go, so after
+  // each of them (in a microtask) the two must agree.
+  const stop = client.onUpdate(query("counters:get"), { name: "moment" }, () => {
+    queueMicrotask(() =>
+      differences.add((byValue.results.at(-1) as number) - (byName.results.at(-1) as number))
+    );
+  });
+  const add = () =>
+    httpClient(server).mutation(mutation("counters:add"), { name: "moment", amount: 1 });
+  await Promise.all(Array.from({ length: 20 }, add));
+  await byName.until((value) => value === 20);
+  stop();
+  assert.deepEqual([...differences], [offset]);
+});
+
+Deno.test("an error is a result; the query goes on and recovers", async () => {
+  await using client = new LiveClient(server);
+  const watched = client.watch("errors:needsNotes", { list: "recovering" });
+  const error = await watched.until((result) => result instanceof Error);
+  assert.ok(error instanceof ConvexError);
+  assert.equal(error.data, "empty");
+  await client.mutation(mutation("notes:add"), { list: "recovering", position: 0, text: "here" });
+  await watched.until((value) => value === "here");
+});
+
+Deno.test("a failed mutation rejects at once and changes nothing", async () => {
+  await using client = new LiveClient(server);
+  const watched = client.watch("counters:get", { name: "rejected" });
+  await watched.until(() => true);
+  await assert.rejects(
+    () => client.mutation(mutation("counters:addAndFail"), { name: "rejected" }),
+    /changed my mind/,
+  );
+  assert.deepEqual(watched.results, [0]);
+});
+
+Deno.test("actions run beside the subscriptions", async () => {
+  await using client = new LiveClient(server);
+  const watched = client.watch("counters:get", { name: "acted" });
+  const slow = client.action(action("actions:sleep"), { ms: 300 });
+  assert.deepEqual(await client.action(action("actions:addTwice"), { name: "acted" }), [0, 2]);
+  await watched.until((value) => value === 2);
+  assert.ok(await slow >= 299);
+});
+
+Deno.test("a client comes back by itself after the server was killed", async () => {
+  await using ownServer = await serverWithApp("tests/apps/features");
+  await using client = new LiveClient(ownServer);
+  const watched = client.watch("counters:get", { name: "restarted" });
+  await client.mutation(mutation("counters:add"), { name: "restarted", amount: 1 });
+  await watched.until((value) => value === 1);
+  await ownServer.kill();
+  // Sent while the server is away: the client keeps it and sends it again.
+  const pending = client.mutation(mutation("counters:add"), { name: "restarted", amount: 1 });
+  await ownServer.restart();
+  assert.equal(await pending, 2);
+  await watched.until((value) => value === 2);
+  assert.equal(await httpClient(ownServer).query(query("counters:get"), { name: "restarted" }), 2);
+});
+
+Deno.test("a server that stops says goodbye with a close code", async () => {
+  await using ownServer = await serverWithApp("tests/apps/features");
+  const socket = new WebSocket(`${ownServer.url.replace("http", "ws")}/api/1.48.0/sync`);
+  await new Promise((resolve) => socket.onopen = resolve);
+  const closed = new Promise<CloseEvent>((resolve) => socket.onclose = resolve);
+  const code = await ownServer.stop("SIGINT");
+  assert.equal((await closed).code, 1001);
+  assert.equal(code, 0);
+});
+
+Deno.test("malformed frames close their own connection only", async () => {
+  await using client = new LiveClient(server);
+  const watched = client.watch("counters:get", { name: "robust" });
+  await watched.until(() => true);
+  const frames: (string | Uint8Array<ArrayBuffer>)[] = [
+    "not json",
+    "{}",
+    '{"type":"Nonsense"}',
+    '{"type":"Connect"}',
+    '{"type":"ModifyQuerySet","baseVersion":5,"newVersion":6,"modifications":[]}',
+    '{"type":"Mutation","requestId":0,"udfPath":"counters:add","args":[{}]}',
+    JSON.stringify({ type: "Connect", sessionId: "x".repeat(1000), connectionCount: 0 }),
+    "[".repeat(100_000),
+    new Uint8Array([1, 2, 3]),
+  ];
+  for (const frame of frames) {
+    const socket = new WebSocket(`${server.url.replace("http", "ws")}/api/1.48.0/sync`);
+    const closed = new Promise<void>((resolve) => socket.onclose = () => resolve());
+    socket.onopen = () => socket.send(frame);
+    const timer = setTimeout(() => socket.close(), 3_000);
+    await closed;
+    clearTimeout(timer);
+  }
+  await client.mutation(mutation("counters:add"), { name: "robust", amount: 1 });
+  assert.equal(watched.results.at(-1), 1);
+});
