@@ -71,7 +71,7 @@ export const poison = mutation({
 });
 
 export const lookForPoison = query({
-  args: {},
+  args: { round: v.number() },
   handler: () => ({
     global: (globalThis as Record<string, unknown>).leaked ?? null,
     array: ([] as unknown as Record<string, unknown>).leaked ?? null,
