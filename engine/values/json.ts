@@ -1,7 +1,7 @@
 // The internal JSON encoding of values (spec 1, 1.1): what clients and functions exchange, and, with
 // sorted keys, what the database stores.
 
-import { userError } from "../errors.ts";
+import { PlatformError, userError } from "../errors.ts";
 import { decodeBase64, encodeBase64 } from "./base64.ts";
 import { checkFieldName } from "./field.ts";
 import { formatSize, sizeOf } from "./size.ts";
@@ -24,6 +24,8 @@ const { isArray } = Array;
 const { hasOwn, is, keys } = Object;
 const { isFinite } = Number;
 const { parse, stringify } = JSON;
+const { prototype: objectPrototype } = Object;
+const { prototype: arrayPrototype } = Array;
 
 const scalarBytes = new Uint8Array(8);
 const scalarView = new DataView(scalarBytes.buffer);
@@ -41,8 +43,8 @@ export function decodeValue(json: Json, where?: string): Value {
     if (sizeBound > VALUE_SIZE_BYTES_MAX) checkSize(value);
     return value;
   } catch (error) {
-    if (where !== undefined && error instanceof Error) error.message = `${where}: ${error.message}`;
-    throw error;
+    if (where === undefined || !(error instanceof PlatformError)) throw error;
+    throw userError(error.code, `${where}: ${error.message}`);
   }
 }
 
@@ -182,7 +184,11 @@ export function encodeValue(value: Value): Json {
       return value;
   }
   if (value === null) return null;
-  if (isArray(value)) return value.map(encodeValue);
+  if (isArray(value)) {
+    const array = new Array<Json>(value.length);
+    for (let i = 0; i < value.length; i++) array[i] = encodeValue(value[i]!);
+    return array;
+  }
   if (value instanceof ArrayBuffer) return { $bytes: encodeBase64(new Uint8Array(value)) };
   const object: JsonObject = {};
   for (const field of sortedFields(value)) setField(object, field, encodeValue(value[field]!));
@@ -191,34 +197,63 @@ export function encodeValue(value: Value): Json {
 
 /** The canonical text of a value: internal encoding, keys in byte order, no white space. */
 export function stringifyValue(value: Value): string {
+  if (hasToJson()) return write(encodeValue(value));
+  // The native writer is so much faster that even a sorted copy pays.
+  if (isOwnJson(value)) return stringify(value);
+  const encoded = encodeValue(value);
+  // Integer-like names come first in every JavaScript object, whatever the order of insertion.
+  return isOwnJson(encoded) ? stringify(encoded) : write(encoded);
+}
+
+/** Whether `JSON.stringify` gives the canonical text: sorted keys, and no scalar to encode. */
+function isOwnJson(value: Value): boolean {
   switch (typeof value) {
     case "string":
-      return quote(value);
-    case "number":
-      return isPlainNumber(value) ? `${value}` : `{"$float":"${floatBase64(value)}"}`;
     case "boolean":
-      return value ? "true" : "false";
+      return true;
+    case "number":
+      return isPlainNumber(value);
     case "bigint":
-      return `{"$integer":"${int64Base64(value)}"}`;
+      return false;
   }
-  if (value === null) return "null";
+  if (value === null) return true;
   if (isArray(value)) {
-    let text = "[";
     for (let i = 0; i < value.length; i++) {
+      if (!isOwnJson(value[i]!)) return false;
+    }
+    return true;
+  }
+  if (value instanceof ArrayBuffer) return false;
+  let previous = "";
+  for (const field in value) {
+    if (field < previous || !isOwnJson(value[field]!)) return false;
+    previous = field;
+  }
+  return true;
+}
+
+/** Whether code that shares the realm has changed how `JSON.stringify` shows objects. */
+function hasToJson(): boolean {
+  return "toJSON" in objectPrototype || "toJSON" in arrayPrototype;
+}
+
+/** Writes internal JSON without the native writer for objects. */
+function write(json: Json): string {
+  if (typeof json !== "object" || json === null) return stringify(json);
+  if (isArray(json)) {
+    let text = "[";
+    for (let i = 0; i < json.length; i++) {
       if (i > 0) text += ",";
-      text += stringifyValue(value[i]!);
+      text += write(json[i]!);
     }
     return text + "]";
   }
-  if (value instanceof ArrayBuffer) {
-    return `{"$bytes":"${encodeBase64(new Uint8Array(value))}"}`;
-  }
-  const fields = sortedFields(value);
+  const fields = sortedFields(json);
   let text = "{";
   for (let i = 0; i < fields.length; i++) {
     const field = fields[i]!;
     if (i > 0) text += ",";
-    text += quote(field) + ":" + stringifyValue(value[field]!);
+    text += stringify(field) + ":" + write(json[field]!);
   }
   return text + "}";
 }
@@ -265,13 +300,6 @@ function revive(json: Json): Value {
     if (typeof child === "object" && child !== null) setField(object, field, revive(child));
   }
   return object;
-}
-
-/** Texts that JSON writes as they are; quoting them here saves a call for most strings. */
-const PLAIN_JSON_TEXT = /^[\x20\x21\x23-\x5b\x5d-\x7e]{0,64}$/;
-
-function quote(text: string): string {
-  return PLAIN_JSON_TEXT.test(text) ? `"${text}"` : stringify(text);
 }
 
 function isPlainNumber(value: number): boolean {

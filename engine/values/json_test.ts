@@ -122,3 +122,22 @@ Deno.test("the undefined marker is a missing value where one is allowed", () => 
   assert.equal(decodeMaybeUndefined(1), 1);
   assert.throws(() => decodeMaybeUndefined([{ $undefined: null }]));
 });
+
+Deno.test("a toJSON that other code put on a prototype changes nothing", () => {
+  const prototype = Array.prototype as unknown as { toJSON?: () => string };
+  prototype.toJSON = () => "tampered";
+  try {
+    assert.equal(
+      stringifyValue({ a: [1, { b: 2n }] }),
+      '{"a":[1,{"b":{"$integer":"AgAAAAAAAAA="}}]}',
+    );
+  } finally {
+    delete prototype.toJSON;
+  }
+});
+
+Deno.test("objects with many fields are sorted too", () => {
+  const names = Array.from({ length: 40 }, (_, i) => `f${(i * 7) % 40}`);
+  const object = Object.fromEntries(names.map((name) => [name, 1]));
+  assert.deepEqual(Object.keys(JSON.parse(stringifyValue(object))), names.sort());
+});

@@ -5,7 +5,14 @@ import { identifierProblem } from "./field.ts";
 import { decodeValue } from "./json.ts";
 import type { FieldValidator, LiteralValue, NamedFieldValidator, Validator } from "./validator.ts";
 import { printValidator } from "./validator_print.ts";
-import { isJsonObject, type Json, type JsonObject, sortedFields, type Value } from "./value.ts";
+import {
+  isJsonObject,
+  type Json,
+  type JsonObject,
+  sortedFields,
+  typeName,
+  type Value,
+} from "./value.ts";
 
 /** Far beyond what a value may nest; it keeps a hostile validator from exhausting the stack. */
 const VALIDATOR_NESTING_MAX = 256;
@@ -36,7 +43,7 @@ export function parseReturnsValidator(json: Json): Validator | null {
 
 function parse(json: Json | undefined, depth: number): Validator {
   if (!isJsonObject(json) || typeof json.type !== "string") {
-    throw invalid(`Expected a validator, found ${JSON.stringify(json)}`);
+    throw invalid(`Expected a validator, found a value of type ${typeName(json)}`);
   }
   if (depth > VALIDATOR_NESTING_MAX) throw invalid("Validator is too nested");
   switch (json.type) {
@@ -111,7 +118,9 @@ function parseFields(json: Json | undefined, depth: number): NamedFieldValidator
 }
 
 function parseField(json: Json | undefined, depth: number): FieldValidator {
-  if (!isJsonObject(json)) throw invalid(`Expected a field, found ${JSON.stringify(json)}`);
+  if (!isJsonObject(json)) {
+    throw invalid(`Expected a field, found a value of type ${typeName(json)}`);
+  }
   return { fieldType: parse(json.fieldType, depth), optional: json.optional === true };
 }
 

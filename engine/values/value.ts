@@ -60,14 +60,21 @@ export function setField<T>(object: { [field: string]: T }, field: string, value
   }
 }
 
+/** Up to this length, insertion beats the general sort. */
+const INSERTION_SORT_MAX = 20;
+
 /**
  * Field names in byte order. Names are ASCII, so code unit order is byte order; JavaScript alone
  * would list integer-like names first.
  */
 export function sortedFields(object: { readonly [field: string]: unknown }): string[] {
   const fields = keys(object);
+  if (fields.length > INSERTION_SORT_MAX) return fields.sort();
   for (let i = 1; i < fields.length; i++) {
-    if (fields[i - 1]! > fields[i]!) return fields.sort();
+    const field = fields[i]!;
+    let at = i;
+    for (; at > 0 && fields[at - 1]! > field; at--) fields[at] = fields[at - 1]!;
+    fields[at] = field;
   }
   return fields;
 }
