@@ -19,7 +19,16 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Started by name, not by an import. */
-const ENTRIES = ["main.ts", "runtime/isolate/main.ts", "bench/main.ts", "examples/demo.ts"];
+const ENTRIES = [
+  "main.ts",
+  "runtime/isolate/main.ts",
+  "bench/main.ts",
+  "bench/plain_server.ts",
+  "bench/load/http_load.ts",
+  "bench/load/pipelined_load.ts",
+  "bench/load/subscribers.ts",
+  "examples/demo.ts",
+];
 
 /** Bundled by the CLI or by `deno bundle`, not imported by the program. */
 const APP_DIRECTORIES = /^(examples\/[^/]+|tests\/apps\/[^/]+)\//;

@@ -1,0 +1,54 @@
+// `deno task bench [--only NAME]… [--json]`: measures the server and checks the floors it promises.
+// Exits with 1 when a floor is missed, with 2 when it is called wrongly.
+import { Environment } from "./environment.ts";
+import { missesFloor, printTable, type Row, toJson } from "./report.ts";
+import { fanOut } from "./scenarios/fan_out.ts";
+import { memoryAfter } from "./scenarios/memory.ts";
+import { pipelined } from "./scenarios/pipelined.ts";
+import { queries } from "./scenarios/queries.ts";
+import { start } from "./scenarios/start.ts";
+import { transfer } from "./scenarios/transfer.ts";
+import { unrelatedSubscriptions } from "./scenarios/unrelated_subscriptions.ts";
+
+const SCENARIOS: Readonly<Record<string, (environment: Environment) => Promise<Row[]>>> = {
+  start,
+  transfer,
+  pipelined,
+  queries,
+  fan_out: fanOut,
+  unrelated_subscriptions: unrelatedSubscriptions,
+  memory: memoryAfter,
+};
+
+function parseArguments(args: readonly string[]): { names: string[]; json: boolean } {
+  const names: string[] = [];
+  let json = false;
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!;
+    if (arg === "--json") json = true;
+    else if (arg === "--only" && args[i + 1] !== undefined) names.push(args[++i]!);
+    else fail(`unknown argument ${arg}`);
+  }
+  for (const name of names) if (!(name in SCENARIOS)) fail(`unknown benchmark ${name}`);
+  return { names: names.length > 0 ? names : Object.keys(SCENARIOS), json };
+}
+
+function fail(reason: string): never {
+  console.error(`${reason}; usage: deno task bench [--only NAME]… [--json]`);
+  console.error(`benchmarks: ${Object.keys(SCENARIOS).join(", ")}`);
+  Deno.exit(2);
+}
+
+const { names, json } = parseArguments(Deno.args);
+const rows: Row[] = [];
+{
+  await using environment = new Environment();
+  for (const name of names) {
+    console.error(`running ${name}…`);
+    const measured = await SCENARIOS[name]!(environment);
+    rows.push(...measured);
+    if (json) { for (const row of measured) console.log(toJson(row)); }
+  }
+}
+if (!json) printTable(rows);
+Deno.exit(rows.some(missesFloor) ? 1 : 0);
