@@ -252,9 +252,9 @@ export class Catalog {
     return index;
   }
 
-  /** Whether {@link index} would find it. */
-  hasIndex(id: IndexId): boolean {
-    return this.#indexesById.has(id);
+  /** Like {@link index}, for ids that this catalog may not know. */
+  findIndex(id: IndexId): IndexInfo | undefined {
+    return this.#indexesById.get(id);
   }
 
   /**

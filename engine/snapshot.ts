@@ -1,16 +1,30 @@
 // Consistent views of the database file. A `ReadView` is one SQLite read transaction; it gives the
 // latest state and, with the undo log laid over it, older ones.
 
-import { DatabaseSync } from "node:sqlite";
-import type { Catalog } from "./catalog.ts";
-import type { Timestamp } from "./timestamp.ts";
-import type { Snapshot } from "./types.ts";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { Catalog, type CatalogCounters, INITIAL_COUNTERS } from "./catalog.ts";
+import { assert, PlatformError } from "./errors.ts";
+import { overlaid, Overlay } from "./overlay.ts";
+import { prepareArrays } from "./statements.ts";
+import { META } from "./storage_schema.ts";
+import { byIdIndex } from "./system_tables.ts";
+import { type Timestamp, TIMESTAMP_ZERO } from "./timestamp.ts";
+import type {
+  IndexId,
+  IndexKey,
+  IndexRow,
+  Interval,
+  Order,
+  Revision,
+  Snapshot,
+  Tablet,
+} from "./types.ts";
+import { byIdKey } from "./values/key.ts";
 
 /** One SQLite read transaction. Close it when done: it keeps the WAL from being reused. */
 export interface ReadView {
   /** The newest commit in the file. */
   readonly ts: Timestamp;
-  readonly catalog: Catalog;
   /** The state of the newest commit. Closing this snapshot does nothing; close the view. */
   readonly latest: Snapshot;
   /**
@@ -24,16 +38,251 @@ export interface ReadView {
 }
 
 /** Opens a database file for reading only. */
-export declare function openReadOnly(path: string): DatabaseSync;
+export function openReadOnly(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { readOnly: true });
+  db.exec(`PRAGMA cache_size = -${READER_CACHE_KIB}; PRAGMA temp_store = MEMORY;`);
+  return db;
+}
+
+/** SQLite's page cache of one reading connection; the operating system's cache stands behind it. */
+const READER_CACHE_KIB = 16 * 1024;
+
+type HeaderRow = [ts: number | null, catalog: number | null];
+type RevisionRow = [ts: number, json: string];
+type EntryRow = [key: string, id: string, ts: number, json: string];
+type UndoRow = [tablet: number, id: string, ts: number | null, json: string | null];
 
 /** Reads through one connection; one view at a time. */
-export declare class SnapshotReader {
-  constructor(db: DatabaseSync);
-  begin(): ReadView;
+export class SnapshotReader {
+  readonly #header: StatementSync;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+  readonly #meta: StatementSync;
+  readonly #chain: StatementSync;
+  readonly #commitBefore: StatementSync;
+  readonly #undo: StatementSync;
+  readonly statements: ReadStatements;
+  #catalog: Catalog | null = null;
+  #isOpen = false;
+
+  constructor(db: DatabaseSync) {
+    const prepare = (sql: string) => prepareArrays(db, sql);
+    this.#begin = prepare("BEGIN");
+    this.#commit = prepare("COMMIT");
+    this.#header = prepare(
+      `SELECT (SELECT ts FROM commits ORDER BY ts DESC LIMIT 1),
+         (SELECT value FROM meta WHERE key = '${META.catalog}')`,
+    );
+    this.#meta = prepare("SELECT value FROM meta WHERE key = ?");
+    this.#chain = prepare("SELECT seq FROM chains WHERE isolate = ?");
+    this.#commitBefore = prepare(
+      "SELECT last_seq FROM commits WHERE ts <= ? ORDER BY ts DESC LIMIT 1",
+    );
+    this.#undo = prepare(
+      "SELECT tablet, id, prev_ts, prev_json FROM log WHERE seq > ? ORDER BY seq DESC",
+    );
+    const scan = (order: "ASC" | "DESC") =>
+      prepare(
+        `SELECT e.key, d.id, d.ts, d.json FROM entries e CROSS JOIN documents d ON d.doc = e.doc
+         WHERE e.idx = ? AND e.key >= ? AND e.key < ? ORDER BY e.key ${order} LIMIT ?`,
+      );
+    this.statements = {
+      get: prepare(
+        `SELECT d.ts, d.json FROM entries e CROSS JOIN documents d ON d.doc = e.doc
+         WHERE e.idx = ? AND e.key = ?`,
+      ),
+      asc: scan("ASC"),
+      desc: scan("DESC"),
+    };
+  }
+
+  begin(): ReadView {
+    assert(!this.#isOpen, "a view of this connection is still open");
+    this.#begin.run();
+    this.#isOpen = true;
+    try {
+      const [ts, catalogVersion] = this.#header.get() as unknown as HeaderRow;
+      return new SqliteView(
+        this,
+        (ts ?? TIMESTAMP_ZERO) as Timestamp,
+        (catalogVersion ?? TIMESTAMP_ZERO) as Timestamp,
+      );
+    } catch (error) {
+      this.end();
+      throw error;
+    }
+  }
+
   /** Runs `body` in one view, and closes it. */
-  batch<T>(body: (view: ReadView) => T): T;
+  batch<T>(body: (view: ReadView) => T): T {
+    const view = this.begin();
+    try {
+      return body(view);
+    } finally {
+      view.close();
+    }
+  }
+
   /** A snapshot that owns its view: closing it ends the read transaction. */
-  open(at?: Timestamp): Snapshot;
-  latestTs(): Timestamp;
-  chainSeq(isolate: number): number;
+  open(at?: Timestamp): Snapshot {
+    const view = this.begin();
+    try {
+      return new OwningSnapshot(view, at === undefined ? view.latest : view.at(at));
+    } catch (error) {
+      view.close();
+      throw error;
+    }
+  }
+
+  latestTs(): Timestamp {
+    const [ts] = this.#header.get() as unknown as HeaderRow;
+    return (ts ?? TIMESTAMP_ZERO) as Timestamp;
+  }
+
+  chainSeq(isolate: number): number {
+    return (this.#chain.get(isolate) as [number] | undefined)?.[0] ?? 0;
+  }
+
+  /** Ends the view's read transaction. */
+  end(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#commit.run();
+  }
+
+  /** The catalog of the latest state, parsed again only when its version changed. */
+  catalog(read: Pick<Snapshot, "scan">, version: Timestamp): Catalog {
+    if (this.#catalog === null || this.#catalog.version !== version) {
+      this.#catalog = Catalog.load(read, version, this.#counters());
+    }
+    return this.#catalog;
+  }
+
+  /** Replaced revisions, newest first, that lead back to the state at `ts`. */
+  undoRows(ts: Timestamp): Iterable<UndoRow> {
+    const retained = this.#readMeta(META.retained) ?? TIMESTAMP_ZERO;
+    if (ts < retained) {
+      throw new PlatformError(
+        "outOfRetention",
+        "OutOfRetention",
+        `Snapshot ${ts} is older than the oldest one that is kept, ${retained}`,
+      );
+    }
+    const lastSeq = (this.#commitBefore.get(ts) as [number] | undefined)?.[0] ?? 0;
+    return this.#undo.iterate(lastSeq) as Iterable<unknown> as Iterable<UndoRow>;
+  }
+
+  #counters(): CatalogCounters {
+    return {
+      nextTablet: this.#readMeta(META.nextTablet) ?? INITIAL_COUNTERS.nextTablet,
+      nextIndex: this.#readMeta(META.nextIndex) ?? INITIAL_COUNTERS.nextIndex,
+    };
+  }
+
+  #readMeta(key: string): number | null {
+    return (this.#meta.get(key) as [number] | undefined)?.[0] ?? null;
+  }
+}
+
+/** The statements of the hot paths. */
+interface ReadStatements {
+  readonly get: StatementSync;
+  readonly asc: StatementSync;
+  readonly desc: StatementSync;
+}
+
+class SqliteView implements ReadView {
+  readonly latest: Snapshot;
+  readonly #older = new Map<Timestamp, Snapshot>();
+
+  constructor(
+    readonly reader: SnapshotReader,
+    readonly ts: Timestamp,
+    catalogVersion: Timestamp,
+  ) {
+    this.latest = new LatestSnapshot(reader, ts, catalogVersion);
+  }
+
+  at(ts: Timestamp): Snapshot {
+    if (ts >= this.ts) return this.latest;
+    let snapshot = this.#older.get(ts);
+    if (snapshot === undefined) {
+      const undo = new Overlay();
+      // Newest first: the last put wins, which is what the first commit after `ts` replaced.
+      for (const [tablet, id, prevTs, json] of this.reader.undoRows(ts)) {
+        undo.put(tablet, id, json, (prevTs ?? TIMESTAMP_ZERO) as Timestamp);
+      }
+      this.#older.set(ts, snapshot = overlaid(this.latest, undo, ts));
+    }
+    return snapshot;
+  }
+
+  chainSeq(isolate: number): number {
+    return this.reader.chainSeq(isolate);
+  }
+
+  close(): void {
+    this.reader.end();
+  }
+}
+
+/** The present, straight from the tables. */
+class LatestSnapshot implements Snapshot {
+  readonly #statements: ReadStatements;
+  #catalog: Catalog | null = null;
+
+  constructor(
+    readonly reader: SnapshotReader,
+    readonly ts: Timestamp,
+    readonly catalogVersion: Timestamp,
+  ) {
+    this.#statements = reader.statements;
+  }
+
+  get catalog(): Catalog {
+    return this.#catalog ??= this.reader.catalog(this, this.catalogVersion);
+  }
+
+  get(tablet: Tablet, id: string): Revision | null {
+    const row = this.#statements.get.get(byIdIndex(tablet), byIdKey(id)) as unknown as
+      | RevisionRow
+      | undefined;
+    return row === undefined ? null : { id, ts: row[0] as Timestamp, json: row[1] };
+  }
+
+  scan(index: IndexId, interval: Interval, order: Order, limit: number): IndexRow[] {
+    const statement = order === "asc" ? this.#statements.asc : this.#statements.desc;
+    const rows = statement.all(index, interval.start, interval.end, limit) as unknown as EntryRow[];
+    return rows.map(indexRow);
+  }
+
+  close(): void {}
+}
+
+function indexRow([key, id, ts, json]: EntryRow): IndexRow {
+  return { key: key as IndexKey, id, ts: ts as Timestamp, json };
+}
+
+class OwningSnapshot implements Snapshot {
+  readonly ts: Timestamp;
+
+  constructor(readonly view: ReadView, readonly snapshot: Snapshot) {
+    this.ts = snapshot.ts;
+  }
+
+  get catalog(): Catalog {
+    return this.snapshot.catalog;
+  }
+
+  get(tablet: Tablet, id: string): Revision | null {
+    return this.snapshot.get(tablet, id);
+  }
+
+  scan(index: IndexId, interval: Interval, order: Order, limit: number): IndexRow[] {
+    return this.snapshot.scan(index, interval, order, limit);
+  }
+
+  close(): void {
+    this.view.close();
+  }
 }

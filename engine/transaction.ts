@@ -1,12 +1,21 @@
 // One transaction: reads through a snapshot with its own writes laid over it, collects the read set
 // and the write set. Synchronous; runs inside isolates and in the host.
 
-import type { Database } from "./database.ts";
 import type { Catalog, IndexInfo, TableInfo } from "./catalog.ts";
-import type { TransactionLimits, TransactionUsage } from "./limits.ts";
+import { Database } from "./database.ts";
+import { assert, userError } from "./errors.ts";
+import { emptyUsage, type TransactionLimits, type TransactionUsage } from "./limits.ts";
+import { overlaid, Overlay, type OverlayVersion } from "./overlay.ts";
 import type { CursorCipher } from "./query/cursor.ts";
-import type { SYSTEM_TABLES } from "./system_tables.ts";
-import type { SystemTableAccess } from "./system_table_access.ts";
+import { ReadSet } from "./read_set.ts";
+import { SystemTableAccess } from "./system_table_access.ts";
+import { byIdIndex, SYSTEM_TABLES, systemIndexId } from "./system_tables.ts";
+import {
+  addIndex,
+  createTable,
+  type CreateTableOptions,
+  type IndexDefinition,
+} from "./table_creation.ts";
 import type { Timestamp } from "./timestamp.ts";
 import type {
   ComponentId,
@@ -14,9 +23,15 @@ import type {
   FlatReadSet,
   IndexId,
   IndexKey,
+  Interval,
+  Revision,
   Snapshot,
   Tablet,
 } from "./types.ts";
+import { encodeId, newInternalId } from "./values/id.ts";
+import { byIdKey, encodeKey, KEY_AFTER } from "./values/key.ts";
+import { formatSize } from "./values/size.ts";
+import type { Value } from "./values/value.ts";
 
 export interface TransactionOptions {
   /** Milliseconds since the epoch, with a fraction. */
@@ -26,30 +41,342 @@ export interface TransactionOptions {
   readonly cursorCipher: CursorCipher;
 }
 
-export declare class Transaction {
-  constructor(snapshot: Snapshot, options: TransactionOptions);
+/** The state that a failed nested mutation goes back to. */
+interface NestedStart {
+  readonly journalLength: number;
+  readonly documentsWritten: number;
+  readonly bytesWritten: number;
+}
+
+interface JournalEntry {
+  readonly tablet: Tablet;
+  readonly id: string;
+  readonly before: OverlayVersion | undefined;
+}
+
+const TABLES_BY_NAME = systemIndexId(SYSTEM_TABLES.tables.number, 0);
+const INDEXES_BY_TABLET = systemIndexId(SYSTEM_TABLES.indexes.number, 0);
+const SCHEMAS_BY_STATE = systemIndexId(SYSTEM_TABLES.schemas.number, 0);
+
+const INTERNAL_ID_RANDOM_BYTES = 14;
+const READ_HINT =
+  "Consider using smaller limits in your queries, paginating your queries, or using indexed " +
+  "queries with a selective index range expressions.";
+
+export class Transaction {
   readonly begin: Timestamp;
   readonly nowMs: number;
-  readonly limits: TransactionLimits;
+  readonly cursorCipher: CursorCipher;
+  /** Replaced for the time of a nested call that was given less. */
+  limits: TransactionLimits;
   readonly usage: TransactionUsage;
+
+  readonly #base: Snapshot;
+  readonly #options: TransactionOptions;
+  readonly #writes = new Overlay();
+  /** The base with `#writes` laid over it. */
+  readonly view: Snapshot;
+  /** Reads of the developer's tables; only these are limited. */
+  readonly #userReads = new ReadSet();
+  readonly #systemReads = new ReadSet();
+  /** What {@link #dependOn} already recorded. */
+  readonly #dependencies = new Set<string>();
+  readonly #namedTablets = new Set<Tablet>();
+  readonly #systemTables = new Map<string, SystemTableAccess>();
+  readonly #journal: JournalEntry[] = [];
+  readonly #nested: NestedStart[] = [];
+  #creationTimeMs: number;
+
+  constructor(
+    snapshot: Snapshot,
+    options: TransactionOptions,
+    usage: TransactionUsage = emptyUsage(),
+  ) {
+    this.begin = snapshot.ts;
+    this.nowMs = options.nowMs;
+    this.limits = options.limits;
+    this.cursorCipher = options.cursorCipher;
+    this.usage = usage;
+    this.#base = snapshot;
+    this.#options = options;
+    this.view = overlaid(snapshot, this.#writes);
+    this.#creationTimeMs = Math.max(options.nowMs, (snapshot.ts + 1) / 1000);
+  }
+
   /** The catalog with this transaction's own changes. */
-  get catalog(): Catalog;
+  get catalog(): Catalog {
+    return this.view.catalog;
+  }
+
   /** The database as one execution of a user function sees it: take a new one for each. */
-  database(component: ComponentId): Database;
+  database(component: ComponentId): Database {
+    return new Database(this, component);
+  }
+
   /** A system table for the server's own code; its traffic is not counted in the limits. */
-  table(name: keyof typeof SYSTEM_TABLES, component?: ComponentId): SystemTableAccess;
+  table(name: keyof typeof SYSTEM_TABLES, component: ComponentId = ""): SystemTableAccess {
+    const key = `${name} ${component}`;
+    let access = this.#systemTables.get(key);
+    if (access === undefined) {
+      const table = this.catalog.tableByName(component, SYSTEM_TABLES[name].name);
+      assert(table !== null, () => `component "${component}" has no table ${name}`);
+      this.#systemTables.set(key, access = new SystemTableAccess(this, table));
+    }
+    return access;
+  }
+
+  // Names and numbers of tables. Each lookup makes the transaction depend on what it found.
+
+  /** The active table of that name, or null. */
+  tableByName(component: ComponentId, name: string): TableInfo | null {
+    const table = this.catalog.tableByName(component, name);
+    if (table === null) {
+      this.#dependOn(TABLES_BY_NAME, [component, name]);
+    } else {
+      this.#dependOnTable(table);
+    }
+    return table;
+  }
+
+  /** The active table with that number, or null. */
+  tableByNumber(component: ComponentId, number: number): TableInfo | null {
+    const table = this.catalog.tableByNumber(component, number);
+    if (table === null) {
+      // Any new table of the component might take the number.
+      this.#dependOn(TABLES_BY_NAME, [component]);
+    } else {
+      this.#dependOnTable(table);
+    }
+    return table;
+  }
+
+  /** Makes the transaction depend on the definitions of the table's indexes. */
+  dependOnIndexes(tablet: Tablet): void {
+    this.#dependOn(INDEXES_BY_TABLET, [tablet]);
+  }
+
+  /** Makes the transaction depend on the component's active schema. */
+  dependOnSchema(component: ComponentId): void {
+    this.#dependOn(SCHEMAS_BY_STATE, [component, "active"]);
+  }
+
+  /** Makes the transaction conflict with every change of tables or indexes anywhere. */
+  dependOnAllTables(): void {
+    this.#dependOn(TABLES_BY_NAME, []);
+    this.#dependOn(INDEXES_BY_TABLET, []);
+  }
+
+  #dependOnTable(table: TableInfo): void {
+    if (this.#namedTablets.has(table.tablet)) return;
+    this.#namedTablets.add(table.tablet);
+    this.#dependOn(TABLES_BY_NAME, [table.component, table.name]);
+  }
+
+  #dependOn(index: IndexId, prefix: Value[]): void {
+    const start = encodeKey(prefix);
+    const memo = `${index} ${start}`;
+    if (this.#dependencies.has(memo)) return;
+    this.#dependencies.add(memo);
+    this.addRead(index, start, start + KEY_AFTER);
+  }
+
+  // Reads.
+
+  /** Records an interval that does not count in the limits. */
+  addRead(index: IndexId, start: IndexKey, end: IndexKey): void {
+    this.#systemReads.add(index, start, end);
+  }
+
+  /**
+   * Records an interval of a table; a user table's counts.
+   * @throws PlatformError TooManyReads
+   */
+  recordInterval(table: TableInfo, index: IndexId, start: IndexKey, end: IndexKey): void {
+    if (table.isSystem) {
+      this.#systemReads.add(index, start, end);
+      return;
+    }
+    const { usage, limits } = this;
+    const before = this.#userReads.intervalCount;
+    this.#userReads.add(index, start, end);
+    usage.intervalsRead += this.#userReads.intervalCount - before;
+    if (usage.intervalsRead > limits.intervalsRead) {
+      throw userError(
+        "TooManyReads",
+        `Too many reads in a single function execution (limit: ${limits.intervalsRead}). ${READ_HINT}`,
+      );
+    }
+  }
+
+  /**
+   * Counts a document that the function is about to see.
+   * @throws PlatformError TooManyDocumentsRead, TooManyBytesRead: nothing is counted then
+   */
+  chargeRead(bytes: number): void {
+    const { usage, limits } = this;
+    if (usage.documentsRead + 1 > limits.documentsRead) {
+      throw userError(
+        "TooManyDocumentsRead",
+        `Too many documents read in a single function execution (limit: ${limits.documentsRead}). ` +
+          READ_HINT,
+      );
+    }
+    if (usage.bytesRead + bytes > limits.bytesRead) {
+      throw userError(
+        "TooManyBytesRead",
+        `Too many bytes read in a single function execution (limit: ${limits.bytesRead} bytes). ` +
+          READ_HINT,
+      );
+    }
+    usage.documentsRead++;
+    usage.bytesRead += bytes;
+  }
+
+  /** The document, or null; records the read, but counts only the interval. */
+  readDocument(table: TableInfo, id: string): Revision | null {
+    const key = byIdKey(id);
+    this.recordInterval(table, byIdIndex(table.tablet), key, key + KEY_AFTER);
+    return this.view.get(table.tablet, id);
+  }
+
+  // Writes.
+
+  /**
+   * Counts a write of a user document.
+   * @throws PlatformError TooManyWrites, TooManyBytesWritten
+   */
+  chargeWrite(bytes: number): void {
+    const { usage, limits } = this;
+    if (usage.documentsWritten + 1 > limits.documentsWritten) {
+      throw userError(
+        "TooManyWrites",
+        `Too many writes in a single function execution (limit: ${limits.documentsWritten})`,
+      );
+    }
+    if (usage.bytesWritten + bytes > limits.bytesWritten) {
+      throw userError(
+        "TooManyBytesWritten",
+        "Too many bytes written in a single function execution " +
+          `(limit: ${formatSize(limits.bytesWritten)})`,
+      );
+    }
+    usage.documentsWritten++;
+    usage.bytesWritten += bytes;
+  }
+
+  /** A fresh id of the table and a creation time after all earlier ones of this transaction. */
+  newDocument(table: TableInfo): { id: string; creationTime: number } {
+    const random = this.#options.randomBytes(INTERNAL_ID_RANDOM_BYTES);
+    const id = encodeId(table.number, newInternalId(random, this.nowMs));
+    const creationTime = this.#creationTimeMs;
+    this.#creationTimeMs = nextDouble(creationTime);
+    return { id, creationTime };
+  }
+
+  /** Sets the document's new state; `json` null deletes it. `isNew`: the id is a fresh one. */
+  write(tablet: Tablet, id: string, json: string | null, isNew = false): void {
+    const before = this.#writes.get(tablet, id);
+    if (this.#nested.length > 0) this.#journal.push({ tablet, id, before });
+    this.#writes.put(tablet, id, json, this.begin, before === undefined ? isNew : before.isNew);
+  }
+
+  createTable(
+    component: ComponentId,
+    name: string,
+    options?: CreateTableOptions,
+  ): TableInfo {
+    return createTable(this, component, name, options);
+  }
+
+  addIndex(tablet: Tablet, definition: IndexDefinition): IndexInfo {
+    return addIndex(this, tablet, definition);
+  }
+
+  // Nested mutations.
+
   /** Starts a nested mutation; give the result to {@link commitNested} or {@link rollbackNested}. */
-  beginNested(): number;
-  commitNested(nested: number): void;
-  /** Undoes the writes since; reads stay recorded. */
-  rollbackNested(nested: number): void;
-  nest<T>(body: () => T): T;
-  /** A transaction that reads the begin snapshot, without these writes and without recording reads. */
-  snapshotQuery(): Transaction;
-  addRead(index: IndexId, start: IndexKey, end: IndexKey): void;
-  /** Creates the table (or returns the existing one). */
-  createTable(component: ComponentId, name: string): TableInfo;
-  get hasWrites(): boolean;
-  finish(): { begin: Timestamp; readSet: FlatReadSet; writes: DocumentWrite[] };
-  addIndex(tablet: Tablet, index: Omit<IndexInfo, "id" | "tablet" | "paths">): IndexInfo;
+  beginNested(): number {
+    const { documentsWritten, bytesWritten } = this.usage;
+    const journalLength = this.#journal.length;
+    return this.#nested.push({ journalLength, documentsWritten, bytesWritten });
+  }
+
+  commitNested(nested: number): void {
+    this.#endNested(nested);
+    if (this.#nested.length === 0) this.#journal.length = 0;
+  }
+
+  /** Undoes the writes since {@link beginNested}; reads stay recorded. */
+  rollbackNested(nested: number): void {
+    const start = this.#endNested(nested);
+    while (this.#journal.length > start.journalLength) {
+      const { tablet, id, before } = this.#journal.pop()!;
+      this.#writes.restore(tablet, id, before);
+    }
+    this.usage.documentsWritten = start.documentsWritten;
+    this.usage.bytesWritten = start.bytesWritten;
+    // A table that the nested mutation created is gone.
+    this.#systemTables.clear();
+  }
+
+  #endNested(nested: number): NestedStart {
+    assert(nested === this.#nested.length, "nested mutations must end in order");
+    return this.#nested.pop()!;
+  }
+
+  /** Runs `body` as a nested mutation: if it throws, its writes are undone. */
+  nest<T>(body: () => T): T {
+    const nested = this.beginNested();
+    let result: T;
+    try {
+      result = body();
+    } catch (error) {
+      this.rollbackNested(nested);
+      throw error;
+    }
+    this.commitNested(nested);
+    return result;
+  }
+
+  /**
+   * A transaction that reads the begin snapshot, without these writes. Its reads count in the limits
+   * but are nobody's read set; it must not write.
+   */
+  snapshotQuery(): Transaction {
+    const options = { ...this.#options, limits: this.limits };
+    return new Transaction(this.#base, options, this.usage);
+  }
+
+  get hasWrites(): boolean {
+    return this.#finalWrites().length > 0;
+  }
+
+  /** What the committer needs. The snapshot stays open: whoever opened it closes it. */
+  finish(): { begin: Timestamp; readSet: FlatReadSet; writes: DocumentWrite[] } {
+    assert(this.#nested.length === 0, "a nested mutation is still running");
+    const readSet = [...this.#systemReads.toFlat(), ...this.#userReads.toFlat()];
+    return { begin: this.begin, readSet, writes: this.#finalWrites() };
+  }
+
+  #finalWrites(): DocumentWrite[] {
+    const writes: DocumentWrite[] = [];
+    for (const { tablet, id, json, isNew } of this.#writes.versions()) {
+      if (isNew && json === null) continue; // inserted and deleted again
+      writes.push({ tablet, id, json, isNew });
+    }
+    return writes;
+  }
+}
+
+/** All keys of an index. */
+export const WHOLE_INDEX: Interval = { start: "", end: KEY_AFTER };
+
+const doubleView = new Float64Array(1);
+const bitsView = new BigUint64Array(doubleView.buffer);
+
+/** The next representable number after a positive one. */
+function nextDouble(value: number): number {
+  doubleView[0] = value;
+  bitsView[0]!++;
+  return doubleView[0]!;
 }

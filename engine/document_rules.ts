@@ -1,0 +1,87 @@
+// What makes an object a document (spec values-and-queries 6.2): its system fields, its shape and
+// its size.
+
+import { userError } from "./errors.ts";
+import { DOCUMENT_BYTES_MAX, DOCUMENT_NESTING_MAX } from "./limits.ts";
+import { OBJECT_FIELDS_MAX } from "./values/json.ts";
+import { printFloat, printString, printValue } from "./values/print.ts";
+import { formatSize, nestingOf, sizeOf } from "./values/size.ts";
+import type { ValueObject } from "./values/value.ts";
+
+const VIOLATION_SEPARATOR = "\n ";
+
+/**
+ * Sets the system fields. Those that the object already has must be equal.
+ * @throws PlatformError InvalidIdError, InvalidCreationTimeError, InvalidDocumentError
+ */
+export function completeDocument(fields: ValueObject, id: string, creationTime: number): void {
+  if (Object.hasOwn(fields, "_id") && fields._id !== id) {
+    throw userError(
+      "InvalidIdError",
+      `Provided document ID ${printString(id)} doesn't match '_id' field ${printValue(fields._id)}`,
+    );
+  }
+  if (Object.hasOwn(fields, "_creationTime") && fields._creationTime !== creationTime) {
+    throw userError(
+      "InvalidCreationTimeError",
+      `Provided creation time ${printFloat(creationTime)} doesn't match '_creationTime' field in ` +
+        printValue(fields),
+    );
+  }
+  fields._id = id;
+  fields._creationTime = creationTime;
+  const violations = shapeViolations(fields);
+  if (violations.length > 0) {
+    throw userError(
+      "InvalidDocumentError",
+      `Document(value: ${printValue(fields)}) isn't a valid document: ` +
+        violations.join(VIOLATION_SEPARATOR),
+    );
+  }
+}
+
+function shapeViolations(document: ValueObject): string[] {
+  const violations: string[] = [];
+  const nesting = nestingOf(document);
+  if (nesting > DOCUMENT_NESTING_MAX) {
+    violations.push(
+      `Document is too nested (nested ${nesting} levels deep > maximum nesting ` +
+        `${DOCUMENT_NESTING_MAX})`,
+    );
+  }
+  for (const field of Object.keys(document)) {
+    if (field.startsWith("_") && field !== "_id" && field !== "_creationTime") {
+      violations.push(
+        `Field '${field}' starts with an underscore, which is only allowed for system fields like ` +
+          "'_id'",
+      );
+    }
+  }
+  return violations;
+}
+
+/** @throws PlatformError TooManyFieldsError, for an object that grew by merging */
+export function checkFieldCount(fields: ValueObject): void {
+  const count = Object.keys(fields).length;
+  if (count > OBJECT_FIELDS_MAX) {
+    throw userError(
+      "TooManyFieldsError",
+      `Object has too many fields (${count} > maximum number ${OBJECT_FIELDS_MAX})`,
+    );
+  }
+}
+
+/**
+ * The document's size in bytes.
+ * @throws PlatformError ValueTooLargeError
+ */
+export function checkDocumentSize(document: ValueObject): number {
+  const size = sizeOf(document);
+  if (size > DOCUMENT_BYTES_MAX) {
+    throw userError(
+      "ValueTooLargeError",
+      `Value is too large (${formatSize(size)} > maximum size ${formatSize(DOCUMENT_BYTES_MAX)})`,
+    );
+  }
+  return size;
+}
