@@ -62,7 +62,7 @@ Deno.test("rooms import only downwards", () => {
     for (const target of file.references) {
       const targetRoom = roomOf(target);
       if (targetRoom === room || ROOMS[room]?.includes(targetRoom)) continue;
-      if (file.path.endsWith("_test.ts") && targetRoom === "tests") continue;
+      if (/_test\.tsx?$/.test(file.path) && targetRoom === "tests") continue;
       wrong.push(`${file.path} imports ${target}`);
     }
   }
@@ -88,7 +88,7 @@ Deno.test(`no file is longer than ${FILE_LINES_MAX} lines`, () => {
 
 Deno.test("every file opens with a comment that says what it is", () => {
   const bare = files
-    .filter((file) => !file.path.endsWith("_test.ts") && !/^(\/\/ |\/\*\*)/.test(file.text))
+    .filter((file) => !/_test\.tsx?$/.test(file.path) && !/^(\/\/ |\/\*\*)/.test(file.text))
     .map((file) => file.path);
   assert.deepEqual(bare, []);
 });
@@ -106,7 +106,7 @@ Deno.test("nothing is left to do", () => {
 Deno.test("every file is imported or is an entry", () => {
   const referenced = new Set(files.flatMap((file) => file.references));
   const dead = files.map((file) => file.path).filter((path) =>
-    !referenced.has(path) && !ENTRIES.includes(path) && !path.endsWith("_test.ts") &&
+    !referenced.has(path) && !ENTRIES.includes(path) && !/_test\.tsx?$/.test(path) &&
     !APP_DIRECTORIES.test(path)
   );
   assert.deepEqual(dead, []);
