@@ -191,7 +191,11 @@ export function encodeValue(value: Value): Json {
   }
   if (value instanceof ArrayBuffer) return { $bytes: encodeBase64(new Uint8Array(value)) };
   const object: JsonObject = {};
-  for (const field of sortedFields(value)) setField(object, field, encodeValue(value[field]!));
+  for (const field of sortedFields(value)) {
+    const item = value[field];
+    // Our own records may hold optional fields; like `JSON.stringify`, leave missing ones out.
+    if (item !== undefined) setField(object, field, encodeValue(item));
+  }
   return object;
 }
 

@@ -64,6 +64,12 @@ Deno.test("the text of an object has its keys in byte order", () => {
   assert.equal(stringifyValue(value), '{"10":5,"9":4,"Z":3,"_a":2,"b":1}');
 });
 
+Deno.test("missing fields are left out, on both ways of writing", () => {
+  const missing = undefined as unknown as Json;
+  assert.equal(canonicalJson({ a: missing, b: 1 }), '{"b":1}');
+  assert.equal(canonicalJson({ b: 1, a: missing }), '{"b":1}');
+});
+
 Deno.test("a stored text that only looks like an encoded scalar stays a string", () => {
   const object = { a: '{"$integer":"x"}', b: "$integer" };
   assert.deepEqual(parseDocument(stringifyValue(object)), object);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { anyFloat, anyText, anyValue } from "./arbitrary.ts";
+import { anyFloat, anyInt64, anyText, anyValue } from "./arbitrary.ts";
 import { byIdKey, encodeKey, encodeKeyPart, indexKey, KEY_AFTER } from "./key.ts";
 import { compareStrings, compareValues } from "./order.ts";
 
@@ -11,6 +11,7 @@ function compareKeys(a: string, b: string): number {
 const anyPart = fc.option(anyValue, { nil: undefined });
 const anyPair = fc.oneof(
   fc.tuple(anyPart, anyPart),
+  fc.tuple(anyInt64, anyInt64),
   fc.tuple(anyFloat, anyFloat),
   fc.tuple(anyText, anyText),
 );
@@ -22,6 +23,11 @@ Deno.test("keys order like values", () => {
     }),
     { numRuns: 1000 },
   );
+});
+
+Deno.test("every byte has its place in the order", () => {
+  const keys = Array.from({ length: 256 }, (_, byte) => encodeKeyPart(Uint8Array.of(byte).buffer));
+  assert.deepEqual(keys, [...new Set(keys)].sort(compareKeys));
 });
 
 Deno.test("keys of lists order like the lists, part by part", () => {
