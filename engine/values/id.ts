@@ -92,11 +92,11 @@ export function newInternalId(randomBytes: Uint8Array, nowMs: number): Uint8Arra
  */
 function scanId(text: string): number | string {
   const length = text.length;
-  if (length < LENGTH_MIN || length > LENGTH_MAX) return badLength(text);
-  if (!decodeBase32(text)) {
-    // Beyond ASCII, the text may be longer in bytes than in characters.
-    const tooLong = utf8Length(text) > LENGTH_MAX;
-    return tooLong ? badLength(text) : "ID wasn't valid base32";
+  const lengthFits = length >= LENGTH_MIN && length <= LENGTH_MAX;
+  if (!lengthFits || !decodeBase32(text)) {
+    // The platform counts bytes, which beyond ASCII are more than the characters.
+    const size = utf8Length(text);
+    return size < LENGTH_MIN || size > LENGTH_MAX ? badLength(text) : "ID wasn't valid base32";
   }
   let tableNumber = 0;
   let payload = 0;

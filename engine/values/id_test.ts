@@ -56,6 +56,7 @@ Deno.test("what is no id is refused in the platform's words", () => {
     ["", "Invalid ID length 0"],
     ["abc", "Invalid ID length 3"],
     ["é".repeat(31), "Invalid ID length 62"],
+    ["é".repeat(16), "ID wasn't valid base32"],
     ["J5700000000000000000000000001qv0", "ID wasn't valid base32"],
     ["j570000000000000000000000000lqv0", "ID wasn't valid base32"],
     ["0".repeat(32), "Invalid table number"],

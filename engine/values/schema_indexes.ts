@@ -1,6 +1,6 @@
 // Reads the index lists of a schema, and checks what concerns one index alone (spec 8, search 1).
 
-import { PlatformError, userError } from "../errors.ts";
+import { type PlatformError, userError } from "../errors.ts";
 import { parseFieldPath } from "./field.ts";
 import type {
   DatabaseIndexDefinition,
