@@ -20,9 +20,6 @@ import {
 } from "./validator.ts";
 import { isJsonObject, type Json, type JsonObject, setField, type ValueObject } from "./value.ts";
 
-/** The field that ends every database index; the platform appends it. */
-export const CREATION_TIME_FIELD = "_creationTime";
-
 /** A staged index is built and maintained but may not be queried. */
 interface IndexDefinition {
   readonly indexDescriptor: string;
