@@ -9,15 +9,10 @@ import {
   useQuery,
 } from "convex/react";
 import type { ReactNode } from "react";
-import { act, create, type ReactTestRenderer } from "react-test-renderer";
+import { create, type ReactTestRenderer } from "react-test-renderer";
 import { httpClient, mutation, query } from "./harness/clients.ts";
 import { serverWithApp } from "./harness/pushed_app.ts";
 import type { Server } from "./harness/server.ts";
-
-declare global {
-  var IS_REACT_ACT_ENVIRONMENT: boolean;
-}
-globalThis.IS_REACT_ACT_ENVIRONMENT = false;
 
 let server: Server;
 Deno.test.beforeAll(async () => {
@@ -32,11 +27,7 @@ class Screen implements AsyncDisposable {
 
   constructor(node: ReactNode) {
     this.client = new ConvexReactClient(server.url, { logger: false });
-    let renderer: ReactTestRenderer | undefined;
-    act(() => {
-      renderer = create(<ConvexProvider client={this.client}>{node}</ConvexProvider>);
-    });
-    this.#renderer = renderer!;
+    this.#renderer = create(<ConvexProvider client={this.client}>{node}</ConvexProvider>);
   }
 
   get text(): string {
@@ -53,7 +44,7 @@ class Screen implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    act(() => this.#renderer.unmount());
+    this.#renderer.unmount();
     await this.client.close();
   }
 }
