@@ -1,0 +1,241 @@
+// The rows of a commit: documents, index entries, undo log, commits, sessions. Prepared statements on
+// the only connection that writes; what belongs together is decided in `committer.ts`.
+
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { arrayStatement } from "./array_statement.ts";
+import { byIdIndex } from "./system_tables.ts";
+import type { Timestamp } from "./timestamp.ts";
+import type {
+  IndexId,
+  IndexKey,
+  IndexRow,
+  Interval,
+  Order,
+  SessionRecord,
+  Tablet,
+} from "./types.ts";
+import { byIdKey } from "./values/key.ts";
+
+/** The current revision of a document and its row number. */
+export interface StoredDocument {
+  readonly doc: number;
+  readonly ts: Timestamp;
+  readonly json: string;
+}
+
+/** What a repeated mutation is answered with. */
+export interface SessionOutcome {
+  readonly ts: Timestamp;
+  readonly result: string;
+  readonly logLines: readonly string[];
+}
+
+/** Keys in `meta` of the row number of the last document that a backfill has done. */
+export const BACKFILL_PROGRESS_PREFIX = "backfill:";
+
+type ScanRow = [key: IndexKey, id: string, ts: Timestamp, json: string, doc: number];
+
+export class DocumentWriter {
+  readonly #db: DatabaseSync;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+  readonly #rollback: StatementSync;
+  readonly #find: StatementSync;
+  readonly #scan: StatementSync;
+  readonly #idOfRow: StatementSync;
+  readonly #insertDocument: StatementSync;
+  readonly #updateDocument: StatementSync;
+  readonly #deleteDocument: StatementSync;
+  readonly #insertEntry: StatementSync;
+  readonly #deleteEntry: StatementSync;
+  readonly #insertLog: StatementSync;
+  readonly #insertCommit: StatementSync;
+  readonly #writeChain: StatementSync;
+  readonly #insertSession: StatementSync;
+  readonly #findSession: StatementSync;
+  readonly #writeMeta: StatementSync;
+  readonly #readMeta: StatementSync;
+  readonly #deleteMeta: StatementSync;
+  #lastDoc: number;
+  #lastSeq: number;
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+    this.#begin = db.prepare("BEGIN IMMEDIATE");
+    this.#commit = db.prepare("COMMIT");
+    this.#rollback = db.prepare("ROLLBACK");
+    this.#find = arrayStatement(
+      db,
+      "SELECT d.doc, d.ts, d.json FROM entries e CROSS JOIN documents d ON d.doc = e.doc " +
+        "WHERE e.idx = ? AND e.key = ?",
+    );
+    this.#scan = arrayStatement(
+      db,
+      "SELECT e.key, d.id, d.ts, d.json, d.doc FROM entries e CROSS JOIN documents d ON d.doc = e.doc " +
+        "WHERE e.idx = ? AND e.key >= ? AND e.key < ? ORDER BY e.key LIMIT ?",
+    );
+    this.#idOfRow = arrayStatement(db, "SELECT id FROM documents WHERE doc = ? AND tablet = ?");
+    this.#insertDocument = db.prepare(
+      "INSERT INTO documents (doc, tablet, id, ts, json) VALUES (?, ?, ?, ?, ?)",
+    );
+    this.#updateDocument = db.prepare("UPDATE documents SET ts = ?, json = ? WHERE doc = ?");
+    this.#deleteDocument = db.prepare("DELETE FROM documents WHERE doc = ?");
+    this.#insertEntry = db.prepare(
+      "INSERT OR REPLACE INTO entries (idx, key, doc) VALUES (?, ?, ?)",
+    );
+    this.#deleteEntry = db.prepare("DELETE FROM entries WHERE idx = ? AND key = ?");
+    this.#insertLog = db.prepare(
+      "INSERT INTO log (seq, ts, tablet, id, prev_ts, prev_json, deleted) " +
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+    );
+    this.#insertCommit = db.prepare("INSERT INTO commits (ts, last_seq) VALUES (?, ?)");
+    this.#writeChain = db.prepare("INSERT OR REPLACE INTO chains (isolate, seq) VALUES (?, ?)");
+    this.#insertSession = db.prepare(
+      "INSERT INTO sessions (session_id, request_id, ts, result, log_lines) VALUES (?, ?, ?, ?, ?)",
+    );
+    this.#findSession = arrayStatement(
+      db,
+      "SELECT ts, result, log_lines FROM sessions WHERE session_id = ? AND request_id = ?",
+    );
+    this.#writeMeta = db.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)");
+    this.#readMeta = arrayStatement(db, "SELECT value FROM meta WHERE key = ?");
+    this.#deleteMeta = db.prepare("DELETE FROM meta WHERE key = ?");
+    // Also above the row numbers that unfinished backfills remember: their documents may be deleted.
+    this.#lastDoc = Math.max(
+      integer(db, "SELECT max(doc) FROM documents"),
+      integer(db, `SELECT max(value) FROM meta WHERE key GLOB '${BACKFILL_PROGRESS_PREFIX}*'`),
+    );
+    this.#lastSeq = integer(db, "SELECT last_seq FROM commits ORDER BY ts DESC LIMIT 1");
+  }
+
+  begin(): void {
+    this.#begin.run();
+  }
+
+  commit(): void {
+    this.#commit.run();
+  }
+
+  rollback(): void {
+    if (this.#db.isTransaction) this.#rollback.run();
+  }
+
+  /** Runs `body`; if it throws, the rows that it wrote since are taken back. */
+  atomically<T>(body: () => T): T {
+    const lastDoc = this.#lastDoc;
+    const lastSeq = this.#lastSeq;
+    this.#db.exec("SAVEPOINT body");
+    try {
+      const value = body();
+      this.#db.exec("RELEASE body");
+      return value;
+    } catch (error) {
+      this.#db.exec("ROLLBACK TO body; RELEASE body");
+      this.#lastDoc = lastDoc;
+      this.#lastSeq = lastSeq;
+      throw error;
+    }
+  }
+
+  /** Timestamp of the last commit; zero in a new file. */
+  lastCommit(): Timestamp {
+    return integer(this.#db, "SELECT max(ts) FROM commits") as Timestamp;
+  }
+
+  /** The current revision, of this group's earlier commits included. */
+  find(tablet: Tablet, id: string): StoredDocument | null {
+    const row = this.#find.get(byIdIndex(tablet), byIdKey(id)) as unknown as
+      | [number, Timestamp, string]
+      | undefined;
+    return row === undefined ? null : { doc: row[0], ts: row[1], json: row[2] };
+  }
+
+  /** Rows of an index, of this group's earlier commits included. Ascending only. */
+  scan(index: IndexId, interval: Interval, order: Order, limit: number): IndexRow[] {
+    if (order !== "asc") throw new RangeError("the writer scans in ascending order only");
+    const rows = this.#scan.all(index, interval.start, interval.end, limit) as unknown as ScanRow[];
+    return rows.map(([key, id, ts, json]) => ({ key, id, ts, json }));
+  }
+
+  /** Documents in the order of an index, with their row numbers. */
+  scanRows(
+    index: IndexId,
+    interval: Interval,
+    limit: number,
+  ): { readonly doc: number; readonly id: string; readonly json: string }[] {
+    const rows = this.#scan.all(index, interval.start, interval.end, limit) as unknown as ScanRow[];
+    return rows.map(([, id, , json, doc]) => ({ doc, id, json }));
+  }
+
+  /** The id of the document of the tablet with that row number, if it still exists. */
+  idOfRow(doc: number, tablet: Tablet): string | null {
+    const row = this.#idOfRow.get(doc, tablet) as unknown as [string] | undefined;
+    return row?.[0] ?? null;
+  }
+
+  /** Adds a document; returns its row number. */
+  insert(tablet: Tablet, id: string, ts: Timestamp, json: string): number {
+    const doc = ++this.#lastDoc;
+    this.#insertDocument.run(doc, tablet, id, ts, json);
+    this.#insertLog.run(++this.#lastSeq, ts, tablet, id, null, null, 0);
+    return doc;
+  }
+
+  update(tablet: Tablet, id: string, ts: Timestamp, json: string, stored: StoredDocument): void {
+    this.#updateDocument.run(ts, json, stored.doc);
+    this.#insertLog.run(++this.#lastSeq, ts, tablet, id, stored.ts, stored.json, 0);
+  }
+
+  delete(tablet: Tablet, id: string, ts: Timestamp, stored: StoredDocument): void {
+    this.#deleteDocument.run(stored.doc);
+    this.#insertLog.run(++this.#lastSeq, ts, tablet, id, stored.ts, stored.json, 1);
+  }
+
+  insertEntry(index: IndexId, key: IndexKey, doc: number): void {
+    this.#insertEntry.run(index, key, doc);
+  }
+
+  deleteEntry(index: IndexId, key: IndexKey): void {
+    this.#deleteEntry.run(index, key);
+  }
+
+  /** Ends a commit: all its log rows have been written. */
+  insertCommit(ts: Timestamp): void {
+    this.#insertCommit.run(ts, this.#lastSeq);
+  }
+
+  writeChain(isolate: number, seq: number): void {
+    this.#writeChain.run(isolate, seq);
+  }
+
+  insertSession(session: SessionRecord, ts: Timestamp): void {
+    const { sessionId, requestId, result, logLines } = session;
+    this.#insertSession.run(sessionId, requestId, ts, result, JSON.stringify(logLines));
+  }
+
+  findSession(sessionId: string, requestId: number): SessionOutcome | null {
+    const row = this.#findSession.get(sessionId, requestId) as unknown as
+      | [Timestamp, string, string]
+      | undefined;
+    if (row === undefined) return null;
+    return { ts: row[0], result: row[1], logLines: JSON.parse(row[2]) };
+  }
+
+  readMeta(key: string): number | null {
+    const row = this.#readMeta.get(key) as unknown as [number] | undefined;
+    return row?.[0] ?? null;
+  }
+
+  writeMeta(key: string, value: number): void {
+    this.#writeMeta.run(key, value);
+  }
+
+  deleteMeta(key: string): void {
+    this.#deleteMeta.run(key);
+  }
+}
+
+function integer(db: DatabaseSync, sql: string): number {
+  const row = arrayStatement(db, sql).get() as unknown as [number | null] | undefined;
+  return row?.[0] ?? 0;
+}
