@@ -1,0 +1,49 @@
+// Housekeeping that goes on in small steps between the commits until nothing is left to do, and starts
+// again when it is woken.
+
+export class BackgroundTask {
+  readonly #name: string;
+  readonly #step: () => Promise<boolean>;
+  #running: Promise<void> | null = null;
+  #woken = false;
+  #stopped = false;
+
+  /** @param step does a bounded piece of work; true if there may be more to do */
+  constructor(name: string, step: () => Promise<boolean>) {
+    this.#name = name;
+    this.#step = step;
+  }
+
+  wake(): void {
+    this.#woken = true;
+    if (this.#stopped || this.#running !== null) return;
+    this.#running = this.#run();
+  }
+
+  /** Resolves when the task has nothing left to do. */
+  async idle(): Promise<void> {
+    while (this.#running !== null) await this.#running;
+  }
+
+  /** Ends after the current step. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      // Not in the turn of the commit that woke the task.
+      await Promise.resolve();
+      while (this.#woken && !this.#stopped) {
+        this.#woken = false;
+        while (!this.#stopped && await this.#step());
+      }
+    } catch (error) {
+      // The next wake tries again; a database that cannot be written reports itself.
+      if (!this.#stopped) console.error(`${this.#name}: ${(error as Error).message}`);
+    } finally {
+      this.#running = null;
+    }
+  }
+}
