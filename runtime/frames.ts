@@ -2,6 +2,7 @@
 // bytes of length, little-endian, then that many bytes of UTF-8 JSON. Function arguments, results
 // and documents are JSON *texts* inside the frame: neither side parses what it only passes on.
 
+import type { TransactionLimits } from "../engine/limits.ts";
 import type { DocumentWrite, FlatReadSet } from "../engine/types.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
 import type { RuntimeLimits } from "./limits.ts";
@@ -28,8 +29,7 @@ export interface InitFrame {
   /** Key of the cursor cipher, hexadecimal. */
   readonly cursorKey: string;
   readonly env: { readonly cloudUrl: string; readonly siteUrl: string };
-  /** The engine's transaction limits, as in `engine/limits.ts`. */
-  readonly limits: Readonly<Record<string, number>>;
+  readonly limits: TransactionLimits;
   readonly runtimeLimits: RuntimeLimits;
 }
 

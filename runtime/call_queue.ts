@@ -1,0 +1,79 @@
+// Calls that wait for an isolate.
+
+import type { CommitResult } from "../engine/types.ts";
+import type { RunCall, RunResult } from "./frames.ts";
+
+/** How a call ended. */
+export type CallOutcome =
+  | {
+    readonly kind: "ran";
+    readonly result: RunResult;
+    /** Mutations: what the committer says to it. */
+    readonly commit: { readonly accepted: boolean; readonly result: Promise<CommitResult> } | null;
+  }
+  /** It used up a limit and was stopped; the message is the platform's. */
+  | { readonly kind: "overrun"; readonly message: string };
+
+/** A query or mutation on its way through the pool. */
+export interface PendingCall {
+  readonly call: RunCall;
+  /** Name of the function as others see it in conflicts: `mod.js:fn`. */
+  readonly source: string;
+  readonly session: { readonly sessionId: string; readonly requestId: number } | undefined;
+  /** It must not conflict again: no other isolate runs mutations beside it. */
+  readonly isExclusive: boolean;
+  readonly queuedAtMs: number;
+  /** An isolate died while it may have been running: it runs alone, so that a culprit is found. */
+  isSolo: boolean;
+  /** Isolates that ended while it may have been running. */
+  deaths: number;
+  readonly settle: (outcome: CallOutcome) => void;
+  readonly fail: (error: Error) => void;
+}
+
+/** Heads that were taken are cut off the array when there are this many of them. */
+const TAKEN_MAX = 256;
+
+/** First in, first out; calls that must run again go to the front. */
+export class CallQueue {
+  #calls: PendingCall[] = [];
+  #head = 0;
+
+  get length(): number {
+    return this.#calls.length - this.#head;
+  }
+
+  get first(): PendingCall | undefined {
+    return this.#calls[this.#head];
+  }
+
+  push(call: PendingCall): void {
+    this.#calls.push(call);
+  }
+
+  /** Puts calls, oldest first, before all others. */
+  putBack(calls: readonly PendingCall[]): void {
+    if (calls.length === 0) return;
+    this.#calls.splice(0, this.#head, ...calls);
+    this.#head = 0;
+  }
+
+  shift(): PendingCall | undefined {
+    const call = this.#calls[this.#head];
+    if (call === undefined) return undefined;
+    this.#head++;
+    if (this.#head === this.#calls.length || this.#head >= TAKEN_MAX) {
+      this.#calls.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return call;
+  }
+
+  /** Empties the queue. */
+  drain(): PendingCall[] {
+    const calls = this.#calls.slice(this.#head);
+    this.#calls = [];
+    this.#head = 0;
+    return calls;
+  }
+}

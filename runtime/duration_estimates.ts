@@ -1,0 +1,27 @@
+// How long functions take, learned from their runs. The pool uses it to put short calls together
+// and to let long ones travel alone.
+
+/** Estimate for a function that never ran. */
+const UNKNOWN_MS = 0.5;
+/** Weight of the newest run. */
+const NEWEST_WEIGHT = 0.2;
+const FUNCTIONS_MAX = 4096;
+
+export class DurationEstimates {
+  readonly #estimates = new Map<string, number>();
+
+  get(source: string): number {
+    return this.#estimates.get(source) ?? UNKNOWN_MS;
+  }
+
+  record(source: string, durationMs: number): void {
+    const known = this.#estimates.get(source);
+    const estimate = known === undefined
+      ? durationMs
+      : known + (durationMs - known) * NEWEST_WEIGHT;
+    this.#estimates.set(source, estimate);
+    if (known === undefined && this.#estimates.size > FUNCTIONS_MAX) {
+      this.#estimates.delete(this.#estimates.keys().next().value!);
+    }
+  }
+}

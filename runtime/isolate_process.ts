@@ -1,0 +1,213 @@
+// One isolate: a Deno child process with the narrowest permissions, spoken to in frames over its
+// stdin and stdout. Knows nothing of what the frames mean.
+
+import { FrameDecoder, FrameEncoder, type FromIsolate, type ToIsolate } from "./frames.ts";
+
+/** Bytes of stderr kept to say why the process ended. */
+const STDERR_TAIL_BYTES_MAX = 8 * 1024;
+
+export interface IsolateProcessOptions {
+  /** Path of the program that the process runs. */
+  readonly entry: string;
+  /** Files that it may read; nothing else of the file system is visible to it. */
+  readonly readableFiles: readonly string[];
+  readonly allowNet: boolean;
+  /** V8 kills the process when its old generation grows beyond. */
+  readonly heapMebibytes: number;
+  /** Called for all frames that arrived together, in order. */
+  readonly onFrames: (frames: FromIsolate[]) => void;
+}
+
+/**
+ * Why a process ended.
+ * "heap": V8 ran out of memory. "killed": a signal from outside (operator, kernel).
+ * "crash": it threw or aborted. "stopped": {@link IsolateProcess.kill} was called.
+ */
+export interface ExitReason {
+  readonly kind: "heap" | "killed" | "crash" | "stopped";
+  /** For the server's log: exit code, signal, last lines of stderr. */
+  readonly detail: string;
+}
+
+/** A running isolate process. */
+export class IsolateProcess {
+  readonly pid: number;
+  /** Resolves once, after all frames of the process were delivered. Never rejects. */
+  readonly exited: Promise<ExitReason>;
+
+  readonly #child: Deno.ChildProcess;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly #onFrames: (frames: FromIsolate[]) => void;
+  /** Two encoders: one collects while the bytes of the other are being written. */
+  #collecting = new FrameEncoder();
+  #writing = new FrameEncoder();
+  #flushing = false;
+  #stopped = false;
+  #ended = false;
+  #fault: string | null = null;
+
+  private constructor(child: Deno.ChildProcess, onFrames: (frames: FromIsolate[]) => void) {
+    this.#child = child;
+    this.#onFrames = onFrames;
+    this.pid = child.pid;
+    this.#writer = child.stdin.getWriter();
+    // A broken pipe shows as the exit of the process; nobody waits for the writer itself.
+    this.#writer.closed.catch(() => {});
+    this.exited = this.#run();
+  }
+
+  static spawn(options: IsolateProcessOptions): IsolateProcess {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: isolateArguments(options),
+      clearEnv: true,
+      env: isolateEnvironment(),
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    return new IsolateProcess(child, options.onFrames);
+  }
+
+  get alive(): boolean {
+    return !this.#ended && !this.#stopped;
+  }
+
+  /** Queues a frame; all frames of one turn leave in one write. Ignored after the end. */
+  send(frame: ToIsolate): void {
+    if (!this.alive) return;
+    this.#collecting.add(frame);
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(() => this.#flush());
+  }
+
+  /** Ends the process at once. */
+  kill(): void {
+    if (!this.alive) return;
+    this.#stopped = true;
+    this.#signal();
+  }
+
+  async #flush(): Promise<void> {
+    try {
+      while (this.#collecting.size > 0) {
+        [this.#collecting, this.#writing] = [this.#writing, this.#collecting];
+        await this.#writer.write(this.#writing.take());
+      }
+    } catch {
+      // The pipe is gone: the process is ending and `exited` says why.
+    } finally {
+      this.#flushing = false;
+    }
+  }
+
+  async #run(): Promise<ExitReason> {
+    const [status, , stderr] = await Promise.all([
+      this.#child.status,
+      this.#read(),
+      readTail(this.#child.stderr),
+    ]);
+    this.#ended = true;
+    this.#writer.abort().catch(() => {});
+    const detail = [
+      status.signal === null ? `exit code ${status.code}` : `signal ${status.signal}`,
+      this.#fault,
+      stderr.trim(),
+    ].filter(Boolean).join("; ");
+    if (this.#fault !== null) return { kind: "crash", detail };
+    if (this.#stopped) return { kind: "stopped", detail };
+    return { kind: classify(status, stderr), detail };
+  }
+
+  async #read(): Promise<void> {
+    const decoder = new FrameDecoder<FromIsolate>();
+    try {
+      for await (const chunk of this.#child.stdout) {
+        const frames = decoder.push(chunk);
+        if (frames.length > 0 && !this.#stopped) this.#onFrames(frames);
+      }
+    } catch (error) {
+      // Bytes that are no frames, or frames that make no sense: the process is not to be trusted.
+      this.#fault = `bad frame: ${error instanceof Error ? error.stack : String(error)}`;
+      this.#stopped = true;
+      this.#signal();
+    }
+  }
+
+  #signal(): void {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // Already gone.
+    }
+  }
+}
+
+function isolateArguments(options: IsolateProcessOptions): string[] {
+  const v8Flags = [
+    `--max-old-space-size=${options.heapMebibytes}`,
+    "--disallow-code-generation-from-strings",
+  ];
+  return [
+    "run",
+    "--quiet",
+    "--no-prompt",
+    "--no-lock",
+    "--no-remote",
+    "--cached-only",
+    `--config=${CONFIG_PATH}`,
+    `--allow-read=${options.readableFiles.join(",")}`,
+    ...(options.allowNet ? ["--allow-net"] : []),
+    `--v8-flags=${v8Flags.join(",")}`,
+    options.entry,
+  ];
+}
+
+const CONFIG_PATH = new URL("../deno.json", import.meta.url).pathname;
+
+/**
+ * Nothing of the host's environment but where Deno's cache is. The process has no permission to
+ * read even that.
+ */
+function isolateEnvironment(): Record<string, string> {
+  const env: Record<string, string> = {
+    DENO_NO_UPDATE_CHECK: "1",
+    NO_COLOR: "1",
+    TZ: "UTC",
+    LANG: "en_US.UTF-8",
+  };
+  for (const name of ["DENO_DIR", "HOME", "XDG_CACHE_HOME"]) {
+    const value = Deno.env.get(name);
+    if (value !== undefined) env[name] = value;
+  }
+  return env;
+}
+
+/** V8 reports a full heap on stderr and then aborts with a trap. */
+function classify(status: Deno.CommandStatus, stderr: string): ExitReason["kind"] {
+  if (/Fatal JavaScript (?:out of memory|invalid size)|heap out of memory/.test(stderr)) {
+    return "heap";
+  }
+  if (status.signal === "SIGKILL" || status.signal === "SIGTERM" || status.signal === "SIGINT") {
+    return "killed";
+  }
+  return "crash";
+}
+
+/** The last bytes of a stream. */
+async function readTail(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let tail = "";
+  try {
+    for await (const chunk of stream) {
+      tail += decoder.decode(chunk, { stream: true });
+      // V8 prints its reason first and stack dumps after it; keep both ends.
+      if (tail.length > 2 * STDERR_TAIL_BYTES_MAX) {
+        tail = tail.slice(0, STDERR_TAIL_BYTES_MAX) + tail.slice(-STDERR_TAIL_BYTES_MAX);
+      }
+    }
+  } catch {
+    // The pipe broke with the process.
+  }
+  return tail;
+}

@@ -1,0 +1,203 @@
+import assert from "node:assert/strict";
+import { DEFAULT_TRANSACTION_LIMITS } from "../engine/limits.ts";
+import type { Timestamp } from "../engine/timestamp.ts";
+import type { CommitResult, FinishedTransaction } from "../engine/types.ts";
+import type { CallOutcome } from "./call_queue.ts";
+import type { CommitSink } from "./chain_coordinator.ts";
+import { DEFAULT_RUNTIME_LIMITS } from "./limits.ts";
+import { Pool } from "./pool.ts";
+
+/** Accepts everything but what `refuse` names, once. */
+class FakeSink implements CommitSink {
+  latest = 1 as Timestamp;
+  readonly committed: FinishedTransaction[] = [];
+  readonly refuse = new Set<string>();
+
+  commit(transaction: FinishedTransaction): Promise<CommitResult> {
+    const id = transaction.writes[0]?.id ?? "";
+    if (this.refuse.delete(id)) {
+      const conflict = { ts: this.latest, table: "t", id, source: null };
+      return Promise.resolve({ kind: "conflict", conflict });
+    }
+    this.latest = (this.latest + 1) as Timestamp;
+    this.committed.push(transaction);
+    return Promise.resolve({ kind: "committed", ts: this.latest });
+  }
+
+  whenDurable(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+interface Harness {
+  readonly pool: Pool;
+  readonly sink: FakeSink;
+  call(kind: "query" | "mutation", name: string, args?: object): Promise<CallOutcome>;
+}
+
+async function withPool(isolates: number, body: (harness: Harness) => Promise<void>) {
+  const sink = new FakeSink();
+  let lastIsolate = 0;
+  let lastCall = 0;
+  const pool = await Pool.start({
+    isolates,
+    process: {
+      entry: new URL("./testdata/fake_isolate.ts", import.meta.url).pathname,
+      readableFiles: ["/dev/null"],
+      allowNet: false,
+      heapMebibytes: 96,
+    },
+    init: (isolate) => ({
+      type: "init",
+      isolate,
+      mode: "transactions",
+      dbPath: "",
+      cursorKey: "",
+      env: { cloudUrl: "", siteUrl: "" },
+      limits: DEFAULT_TRANSACTION_LIMITS,
+      runtimeLimits: DEFAULT_RUNTIME_LIMITS,
+    }),
+    nextIsolate: () => ++lastIsolate,
+    sink,
+    limits: { ...DEFAULT_RUNTIME_LIMITS, userTimeMs: 400 },
+    onFault: () => {},
+  });
+  const call: Harness["call"] = (kind, name, args = {}) =>
+    new Promise((settle, fail) =>
+      pool.submit({
+        call: {
+          callId: ++lastCall,
+          kind,
+          path: { component: "", module: "m.js", name },
+          args: JSON.stringify([args]),
+          identity: { kind: "anonymous" },
+          requestId: "0",
+          visibility: "public",
+          journal: null,
+          at: kind === "query" ? 1 as Timestamp : null,
+          seed: "",
+          ip: null,
+          userAgent: null,
+          caller: "Tester",
+        },
+        source: `m.js:${name}`,
+        session: undefined,
+        isExclusive: false,
+        settle,
+        fail,
+      })
+    );
+  try {
+    await body({ pool, sink, call });
+  } finally {
+    await pool.close();
+  }
+}
+
+function message(outcome: CallOutcome): string {
+  assert.equal(outcome.kind, "overrun");
+  return outcome.kind === "overrun" ? outcome.message : "";
+}
+
+const TIMED_OUT = "Function execution timed out (maximum duration: 0.4s)";
+const OUT_OF_MEMORY = "JavaScript execution ran out of memory (maximum memory usage: 64 MB)";
+
+Deno.test("many calls of one turn all run, mutations in order in one chain", () =>
+  withPool(1, async ({ call, sink }) => {
+    const names = Array.from({ length: 200 }, (_, i) => `f${i}`);
+    const outcomes = await Promise.all([
+      ...names.map((name) => call("mutation", name)),
+      ...names.map((name) => call("query", name)),
+    ]);
+    assert.ok(outcomes.every((outcome) => outcome.kind === "ran"));
+    assert.deepEqual(sink.committed.map((t) => t.writes[0]!.id), names);
+    assert.deepEqual(sink.committed.map((t) => t.chain!.seq), names.map((_, i) => i + 1));
+  }));
+
+Deno.test("after a refused member the rest of the chain runs again, and nothing twice", () =>
+  withPool(2, async ({ call, sink }) => {
+    sink.refuse.add("f3");
+    const names = Array.from({ length: 10 }, (_, i) => `f${i}`);
+    const outcomes = await Promise.all(names.map((name) => call("mutation", name)));
+    const accepted = outcomes.map((o) => o.kind === "ran" && o.commit!.accepted);
+    assert.deepEqual(accepted, names.map((name) => name !== "f3"));
+    assert.deepEqual(
+      sink.committed.map((t) => t.writes[0]!.id).sort(),
+      names.filter((name) => name !== "f3"),
+    );
+  }));
+
+Deno.test("an endless loop is found and stopped; calls beside it finish soon", () =>
+  withPool(2, async ({ call }) => {
+    const start = performance.now();
+    const loop = call("mutation", "loop");
+    const neighbours = Promise.all([
+      ...Array.from({ length: 20 }, (_, i) => call("mutation", `n${i}`)),
+      ...Array.from({ length: 20 }, (_, i) => call("query", `n${i}`)),
+    ]);
+    assert.ok((await neighbours).every((outcome) => outcome.kind === "ran"));
+    assert.ok(performance.now() - start < 400, `${performance.now() - start} ms`);
+    assert.equal(message(await loop), TIMED_OUT);
+    assert.equal((await call("mutation", "after")).kind, "ran");
+  }));
+
+Deno.test("with one isolate, the calls behind an endless loop run once it is stopped", () =>
+  withPool(1, async ({ call }) => {
+    const outcomes = await Promise.all(["a", "loop", "b"].map((name) => call("query", name)));
+    assert.deepEqual(outcomes.map((outcome) => outcome.kind), ["ran", "overrun", "ran"]);
+  }));
+
+for (const bomb of ["heap", "buffers"]) {
+  Deno.test(`an isolate that dies of memory (${bomb}) takes only the culprit with it`, () =>
+    withPool(2, async ({ call }) => {
+      const calls = ["a", "b", bomb, "c", "d"].map((name) => call("mutation", name));
+      const outcomes = await Promise.all(calls);
+      assert.deepEqual(outcomes.map((o) => o.kind), ["ran", "ran", "overrun", "ran", "ran"]);
+      assert.equal(message(outcomes[2]!), OUT_OF_MEMORY);
+    }));
+}
+
+Deno.test("system time is not user time", () =>
+  withPool(1, async ({ call }) => {
+    assert.equal((await call("query", "system", { ms: 1_000 })).kind, "ran");
+  }));
+
+Deno.test("calls survive isolates killed from outside", () =>
+  withPool(2, async ({ call, pool }) => {
+    const spinning = [call("mutation", "spin", { ms: 150 }), call("query", "spin", { ms: 150 })];
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    for (const pid of pool.pids) Deno.kill(pid, "SIGKILL");
+    const outcomes = await Promise.all(spinning);
+    assert.ok(outcomes.every((outcome) => outcome.kind === "ran"));
+  }));
+
+Deno.test("a call that crashes its isolate fails, its neighbours do not", () =>
+  withPool(2, async ({ call }) => {
+    const crash = assert.rejects(call("query", "crash"), /Your request couldn't be completed/);
+    const neighbours = await Promise.all([call("query", "a"), call("query", "b")]);
+    await crash;
+    assert.ok(neighbours.every((outcome) => outcome.kind === "ran"));
+  }));
+
+Deno.test("a flood of slow queries does not hold mutations up", () =>
+  withPool(2, async ({ call }) => {
+    await call("query", "spin", { ms: 100 });
+    const flood = Array.from({ length: 12 }, () => call("query", "spin", { ms: 100 }));
+    const start = performance.now();
+    await Promise.all(Array.from({ length: 20 }, (_, i) => call("mutation", `f${i}`)));
+    assert.ok(performance.now() - start < 300, `${performance.now() - start} ms`);
+    await Promise.all(flood);
+  }));
+
+Deno.test("a program that cannot start is an error at once", async () => {
+  const start = Pool.start({
+    isolates: 1,
+    process: { entry: "/nonexistent.ts", readableFiles: [], allowNet: false, heapMebibytes: 96 },
+    init: () => ({ type: "init" }) as never,
+    nextIsolate: () => 1,
+    sink: new FakeSink(),
+    limits: DEFAULT_RUNTIME_LIMITS,
+    onFault: () => {},
+  });
+  await assert.rejects(start, /cannot start an isolate/);
+});

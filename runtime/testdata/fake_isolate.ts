@@ -1,0 +1,85 @@
+// Stands in for an isolate in the tests of the host side: speaks the frames, and does what the name
+// of the called function says.
+
+import {
+  FrameDecoder,
+  FrameEncoder,
+  type FromIsolate,
+  type RunCall,
+  type RunResult,
+  type ToIsolate,
+} from "../frames.ts";
+import type { Timestamp } from "../../engine/timestamp.ts";
+
+const decoder = new FrameDecoder<ToIsolate>();
+const encoder = new FrameEncoder();
+const chunk = new Uint8Array(65_536);
+let epoch = 0;
+let chainSeq = 0;
+
+function send(frame: FromIsolate): void {
+  encoder.add(frame);
+  const bytes = encoder.take();
+  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+}
+
+function spin(durationMs: number): void {
+  const end = performance.now() + durationMs;
+  while (performance.now() < end);
+}
+
+function run(call: RunCall): RunResult {
+  const startMs = performance.now();
+  const [argument] = JSON.parse(call.args) as [Record<string, number>];
+  switch (call.path.name) {
+    case "loop":
+      for (;;);
+    case "heap":
+      for (const hoard: unknown[] = [];;) hoard.push(new Array(1000).fill(0));
+    case "buffers":
+      for (const hoard: unknown[] = [];;) hoard.push(new Uint8Array(4_000_000).fill(1));
+    case "crash":
+      throw new Error("crash");
+    case "spin":
+      spin(argument.ms!);
+      break;
+    case "system": {
+      // Long in syscalls, which is not the function's own time.
+      for (let systemMs = 0; systemMs < argument.ms!; systemMs += 100) {
+        spin(100);
+        send({ type: "progress", callId: call.callId, userMs: 0, systemMs });
+      }
+    }
+  }
+  const isMutation = call.kind === "mutation";
+  return {
+    callId: call.callId,
+    epoch,
+    chainSeq: isMutation ? ++chainSeq : 0,
+    result: { ok: true, value: JSON.stringify({ args: call.args, pid: Deno.pid }) },
+    begin: 1 as Timestamp,
+    readSet: [],
+    writes: isMutation ? [{ tablet: 1, id: call.path.name, json: "{}", isNew: false }] : [],
+    journal: null,
+    logLines: [],
+    observedIdentity: false,
+    observedTime: false,
+    stats: {
+      executionMs: performance.now() - startMs,
+      documentsRead: 0,
+      bytesRead: 0,
+      documentsWritten: 0,
+      bytesWritten: 0,
+    },
+  };
+}
+
+for (;;) {
+  const size = Deno.stdin.readSync(chunk);
+  if (size === null) break;
+  for (const frame of decoder.push(chunk.subarray(0, size))) {
+    if (frame.type === "init") send({ type: "ready" });
+    if (frame.type === "reset") epoch = frame.epoch;
+    if (frame.type === "run") send({ type: "results", results: frame.calls.map(run) });
+  }
+}

@@ -1,0 +1,260 @@
+// An isolate process that runs queries and mutations, with what the host knows about it: the calls
+// it was given, its chain of unconfirmed mutations, its watchdog.
+
+import { assert, PlatformError } from "../engine/errors.ts";
+import type { CallOutcome, PendingCall } from "./call_queue.ts";
+import { ChainCoordinator, type CommitSink } from "./chain_coordinator.ts";
+import type { FromIsolate, InitFrame, RunResult } from "./frames.ts";
+import { type ExitReason, IsolateProcess, type IsolateProcessOptions } from "./isolate_process.ts";
+import type { RuntimeLimits } from "./limits.ts";
+import { processUsage } from "./process_usage.ts";
+import { internalError } from "./system_failure.ts";
+import { type Overrun, Watchdog } from "./watchdog.ts";
+
+/** What the pool hears from its isolates. */
+export interface TransactionIsolateEvents {
+  /** It can take work. */
+  ready(isolate: TransactionIsolate): void;
+  /** A call ran; `result` is null if it ended in a system failure. */
+  finished(isolate: TransactionIsolate, call: PendingCall, result: RunResult | null): void;
+  /** The call ran on top of a mutation that never happened. */
+  stale(calls: readonly PendingCall[]): void;
+  /** All frames that had arrived are handled. */
+  turn(): void;
+  ended(isolate: TransactionIsolate, end: IsolateEnd): void;
+}
+
+/** How an isolate ended and what it had to do then. */
+export interface IsolateEnd {
+  readonly reason: ExitReason;
+  /** The watchdog ended it. */
+  readonly overrun: Overrun | null;
+  /** One of these was running, as far as is known. */
+  readonly suspects: readonly PendingCall[];
+  /** Whether `suspects` is the one call that was running. */
+  readonly isCertain: boolean;
+  /** These had not begun. */
+  readonly innocents: readonly PendingCall[];
+}
+
+interface OutstandingFrame {
+  /** Calls without a result, in the order of execution. */
+  readonly calls: Map<number, PendingCall>;
+  /** Sum of the estimates when it was sent. */
+  readonly estimateMs: number;
+  /** Calls were taken back: the isolate may be running one that is no longer here. */
+  wasStolenFrom: boolean;
+}
+
+export class TransactionIsolate {
+  readonly #process: IsolateProcess;
+  readonly #chain: ChainCoordinator;
+  readonly #watchdog: Watchdog;
+  readonly #events: TransactionIsolateEvents;
+  /** Oldest first; the first one is being executed. */
+  #frames: OutstandingFrame[] = [];
+  #isReady = false;
+  #overrun: Overrun | null = null;
+  #lastSignMs = 0;
+
+  constructor(
+    init: InitFrame,
+    process: Omit<IsolateProcessOptions, "onFrames">,
+    sink: CommitSink,
+    limits: RuntimeLimits,
+    events: TransactionIsolateEvents,
+  ) {
+    this.#events = events;
+    this.#process = IsolateProcess.spawn({
+      ...process,
+      onFrames: (frames) => this.#receive(frames),
+    });
+    this.#chain = new ChainCoordinator(
+      init.isolate,
+      sink,
+      (frame) => this.#process.send(frame),
+    );
+    this.#watchdog = new Watchdog(limits, () => processUsage(this.#process.pid));
+    this.#process.send(init);
+    this.#process.exited.then((reason) => this.#ended(reason));
+  }
+
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  get isReady(): boolean {
+    return this.#isReady && this.#process.alive;
+  }
+
+  get frameCount(): number {
+    return this.#frames.length;
+  }
+
+  get estimateMs(): number {
+    let sum = 0;
+    for (const frame of this.#frames) sum += frame.estimateMs;
+    return sum;
+  }
+
+  get hasMutations(): boolean {
+    return this.#frames.some((frame) => {
+      for (const pending of frame.calls.values()) {
+        if (pending.call.kind === "mutation") return true;
+      }
+      return false;
+    });
+  }
+
+  /** The running call runs alone to find out whether it kills its isolate. */
+  get isSolo(): boolean {
+    const calls = this.#frames[0]?.calls;
+    return calls !== undefined && calls.values().next().value!.isSolo;
+  }
+
+  /** How long the isolate has been at work without a result. */
+  silentMs(nowMs: number): number {
+    return this.#frames.length === 0 ? 0 : nowMs - this.#lastSignMs;
+  }
+
+  /** Gives it calls to run after those that it has. */
+  run(calls: readonly PendingCall[], estimateMs: number, nowMs: number): void {
+    assert(this.isReady && calls.length > 0);
+    if (this.#frames.length === 0) {
+      this.#lastSignMs = nowMs;
+      this.#watchdog.restart();
+    }
+    this.#frames.push({
+      calls: new Map(calls.map((pending) => [pending.call.callId, pending])),
+      estimateMs,
+      wasStolenFrom: false,
+    });
+    this.#process.send({
+      type: "run",
+      epoch: this.#chain.epoch,
+      calls: calls.map((pending) => pending.call),
+    });
+  }
+
+  /**
+   * Takes back the calls that wait behind the one that is running, to run them elsewhere. Their
+   * results, should they still come, are ignored, and their writes never happen.
+   */
+  steal(): PendingCall[] {
+    const running = this.#frames[0];
+    if (running === undefined) return [];
+    const stolen: PendingCall[] = [];
+    for (const [callId, pending] of [...running.calls].slice(1)) {
+      running.calls.delete(callId);
+      running.wasStolenFrom = true;
+      // Results may be held back in the isolate, so this could be the one that runs and never ends.
+      pending.isSolo = true;
+      stolen.push(pending);
+    }
+    for (const frame of this.#frames.slice(1)) stolen.push(...frame.calls.values());
+    this.#frames = [running];
+    return stolen;
+  }
+
+  /** Stops the process if the running call has used up a limit. To be called regularly. */
+  watch(nowMs: number): void {
+    if (this.#frames.length === 0 || !this.#process.alive) return;
+    const overrun = this.#watchdog.check(nowMs);
+    if (overrun === null) return;
+    this.#overrun = overrun;
+    this.#process.kill();
+  }
+
+  kill(): void {
+    this.#process.kill();
+  }
+
+  get exited(): Promise<ExitReason> {
+    return this.#process.exited;
+  }
+
+  #receive(frames: FromIsolate[]): void {
+    for (const frame of frames) {
+      switch (frame.type) {
+        case "ready":
+          this.#isReady = true;
+          this.#events.ready(this);
+          break;
+        case "results":
+          this.#lastSignMs = performance.now();
+          this.#watchdog.restart();
+          for (const result of frame.results) this.#result(result);
+          break;
+        case "progress":
+          this.#watchdog.progress(frame.userMs, frame.systemMs);
+          break;
+        case "failed": {
+          const pending = this.#remove(frame.callId);
+          if (pending === undefined) break;
+          pending.fail(internalError(new Error(frame.message)));
+          this.#events.finished(this, pending, null);
+          break;
+        }
+        default:
+          throw new Error(`a transaction isolate sent a frame of type ${frame.type}`);
+      }
+    }
+    this.#events.turn();
+  }
+
+  #result(result: RunResult): void {
+    const pending = this.#remove(result.callId);
+    const isMutation = result.chainSeq > 0;
+    if (pending === undefined) {
+      if (isMutation) this.#chain.discard(result);
+      return;
+    }
+    this.#events.finished(this, pending, result);
+    if (!isMutation) return pending.settle({ kind: "ran", result, commit: null });
+    const { session } = pending;
+    const outcome = this.#chain.settle(
+      result,
+      pending.source,
+      session && result.result.ok
+        ? {
+          ...session,
+          result: result.result.value,
+          logLines: result.logLines.map((line) => JSON.stringify(line)),
+        }
+        : undefined,
+    );
+    if (outcome.kind === "stale") return this.#events.stale([pending]);
+    const ran: CallOutcome = { kind: "ran", result, commit: outcome };
+    pending.settle(ran);
+  }
+
+  #remove(callId: number): PendingCall | undefined {
+    for (let i = 0; i < this.#frames.length; i++) {
+      const { calls } = this.#frames[i]!;
+      const pending = calls.get(callId);
+      if (pending === undefined) continue;
+      calls.delete(callId);
+      if (calls.size === 0) this.#frames.splice(i, 1);
+      return pending;
+    }
+    return undefined;
+  }
+
+  #ended(reason: ExitReason): void {
+    const [running, ...waiting] = this.#frames;
+    this.#frames = [];
+    const suspects = running === undefined ? [] : [...running.calls.values()];
+    this.#events.ended(this, {
+      reason,
+      overrun: this.#overrun,
+      suspects,
+      isCertain: suspects.length === 1 && !running!.wasStolenFrom,
+      innocents: waiting.flatMap((frame) => [...frame.calls.values()]),
+    });
+  }
+}
+
+/** The pool is closing. */
+export function closingError(): PlatformError {
+  return new PlatformError("overloaded", "ServiceUnavailable", "The server is shutting down.");
+}
