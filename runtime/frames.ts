@@ -286,7 +286,7 @@ export class FrameEncoder {
     return this.#used;
   }
 
-  add(message: ToIsolate | FromIsolate): void {
+  add(message: unknown): void {
     const text = JSON.stringify(message);
     const start = this.#used + HEADER_BYTES;
     this.#reserve(start + text.length * UTF8_BYTES_PER_UNIT_MAX);

@@ -1,22 +1,26 @@
-// One isolate: a Deno child process with the narrowest permissions, spoken to in frames over its
-// stdin and stdout. Knows nothing of what the frames mean.
+// A Deno child process with the narrowest permissions, spoken to in frames over its stdin and stdout.
+// Knows nothing of what the frames mean.
 
 import { FrameDecoder, FrameEncoder, type FromIsolate, type ToIsolate } from "./frames.ts";
 
 /** Bytes of stderr kept to say why the process ended. */
 const STDERR_TAIL_BYTES_MAX = 8 * 1024;
 
-export interface IsolateProcessOptions {
+export interface IsolateProcessOptions<Incoming = FromIsolate> {
   /** Path of the program that the process runs. */
   readonly entry: string;
+  readonly programArguments?: readonly string[];
   /** Files that it may read; nothing else of the file system is visible to it. */
   readonly readableFiles: readonly string[];
   readonly allowNet: boolean;
   /** V8 kills the process when its old generation grows beyond. */
   readonly heapMebibytes: number;
   /** Called for all frames that arrived together, in order. */
-  readonly onFrames: (frames: FromIsolate[]) => void;
+  readonly onFrames: (frames: Incoming[]) => void;
 }
+
+/** What the process itself is, without who listens to it. */
+export type IsolateProgram = Omit<IsolateProcessOptions, "onFrames">;
 
 /**
  * Why a process ended.
@@ -30,14 +34,14 @@ export interface ExitReason {
 }
 
 /** A running isolate process. */
-export class IsolateProcess {
+export class IsolateProcess<Outgoing = ToIsolate, Incoming = FromIsolate> {
   readonly pid: number;
   /** Resolves once, after all frames of the process were delivered. Never rejects. */
   readonly exited: Promise<ExitReason>;
 
   readonly #child: Deno.ChildProcess;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
-  readonly #onFrames: (frames: FromIsolate[]) => void;
+  readonly #onFrames: (frames: Incoming[]) => void;
   /** Two encoders: one collects while the bytes of the other are being written. */
   #collecting = new FrameEncoder();
   #writing = new FrameEncoder();
@@ -46,7 +50,7 @@ export class IsolateProcess {
   #ended = false;
   #fault: string | null = null;
 
-  private constructor(child: Deno.ChildProcess, onFrames: (frames: FromIsolate[]) => void) {
+  private constructor(child: Deno.ChildProcess, onFrames: (frames: Incoming[]) => void) {
     this.#child = child;
     this.#onFrames = onFrames;
     this.pid = child.pid;
@@ -56,7 +60,9 @@ export class IsolateProcess {
     this.exited = this.#run();
   }
 
-  static spawn(options: IsolateProcessOptions): IsolateProcess {
+  static spawn<Outgoing = ToIsolate, Incoming = FromIsolate>(
+    options: IsolateProcessOptions<Incoming>,
+  ): IsolateProcess<Outgoing, Incoming> {
     const child = new Deno.Command(Deno.execPath(), {
       args: isolateArguments(options),
       clearEnv: true,
@@ -73,7 +79,7 @@ export class IsolateProcess {
   }
 
   /** Queues a frame; all frames of one turn leave in one write. Ignored after the end. */
-  send(frame: ToIsolate): void {
+  send(frame: Outgoing): void {
     if (!this.alive) return;
     this.#collecting.add(frame);
     if (this.#flushing) return;
@@ -120,7 +126,7 @@ export class IsolateProcess {
   }
 
   async #read(): Promise<void> {
-    const decoder = new FrameDecoder<FromIsolate>();
+    const decoder = new FrameDecoder<Incoming>();
     try {
       for await (const chunk of this.#child.stdout) {
         const frames = decoder.push(chunk);
@@ -143,7 +149,7 @@ export class IsolateProcess {
   }
 }
 
-function isolateArguments(options: IsolateProcessOptions): string[] {
+function isolateArguments(options: IsolateProgram): string[] {
   const v8Flags = [
     `--max-old-space-size=${options.heapMebibytes}`,
     "--disallow-code-generation-from-strings",
@@ -160,6 +166,7 @@ function isolateArguments(options: IsolateProcessOptions): string[] {
     ...(options.allowNet ? ["--allow-net"] : []),
     `--v8-flags=${v8Flags.join(",")}`,
     options.entry,
+    ...(options.programArguments ?? []),
   ];
 }
 

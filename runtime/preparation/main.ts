@@ -1,0 +1,50 @@
+// The program that turns ES modules into CommonJS texts, in a process of its own: esbuild's memory
+// is gone when it ends. It may read esbuild's files and nothing else. Frames as in `frames.ts`:
+// requests on stdin, one answer each on stdout; ends when stdin does.
+
+import * as esbuild from "esbuild-wasm/lib/browser.js";
+import { FrameDecoder, FrameEncoder } from "../frames.ts";
+import type { PreparationAnswer, PreparationRequest } from "./protocol.ts";
+
+const { initialize, transform } =
+  ("default" in esbuild ? esbuild.default : esbuild) as typeof esbuild;
+
+async function prepare(request: PreparationRequest): Promise<PreparationAnswer> {
+  const { id, path, source } = request;
+  try {
+    const { code, map } = await transform(source, {
+      format: "cjs",
+      target: "esnext",
+      loader: "js",
+      sourcemap: "external",
+      sourcesContent: false,
+      sourcefile: path,
+      logLevel: "silent",
+    });
+    return { id, ok: true, code, codeMap: map };
+  } catch (error) {
+    const [first] = (error as esbuild.TransformFailure).errors ?? [];
+    if (first === undefined) throw error;
+    const { location, text } = first;
+    return { id, ok: false, text, line: location?.line ?? 1, column: location?.column ?? 0 };
+  }
+}
+
+async function send(answer: PreparationAnswer): Promise<void> {
+  const encoder = new FrameEncoder();
+  encoder.add(answer);
+  const bytes = encoder.take();
+  for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
+}
+
+const wasmPath = Deno.args[0]!;
+await initialize({
+  wasmModule: await WebAssembly.compile(Deno.readFileSync(wasmPath)),
+  worker: false,
+});
+const decoder = new FrameDecoder<PreparationRequest>();
+for await (const chunk of Deno.stdin.readable) {
+  for (const request of decoder.push(chunk)) await send(await prepare(request));
+}
+// esbuild keeps its own loop alive.
+Deno.exit(0);
