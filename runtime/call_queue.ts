@@ -8,8 +8,8 @@ export type CallOutcome =
   | {
     readonly kind: "ran";
     readonly result: RunResult;
-    /** Mutations: what the committer says to it. */
-    readonly commit: { readonly accepted: boolean; readonly result: Promise<CommitResult> } | null;
+    /** Mutations: what the committer says to it, when it is durable. */
+    readonly commit: Promise<CommitResult> | null;
   }
   /** It used up a limit and was stopped; the message is the platform's. */
   | { readonly kind: "overrun"; readonly message: string };
@@ -27,6 +27,8 @@ export interface PendingCall {
   isSolo: boolean;
   /** Isolates that ended while it may have been running. */
   deaths: number;
+  /** Mutations: the committer has fixed its place in the order. */
+  readonly onAccepted?: () => void;
   readonly settle: (outcome: CallOutcome) => void;
   readonly fail: (error: Error) => void;
 }

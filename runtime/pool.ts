@@ -9,7 +9,7 @@ import type { CommitSink } from "./chain_coordinator.ts";
 import { ContentionTracker } from "./contention.ts";
 import { DurationEstimates } from "./duration_estimates.ts";
 import type { InitFrame } from "./frames.ts";
-import type { IsolateProcessOptions } from "./isolate_process.ts";
+import type { IsolateProgram } from "./isolate_process.ts";
 import type { RuntimeLimits } from "./limits.ts";
 import { internalError } from "./system_failure.ts";
 import {
@@ -46,7 +46,7 @@ const RESPAWN_DELAY_MS_MAX = 5_000;
 export interface PoolOptions {
   /** Isolates at work at a time; one more is kept warm. */
   readonly isolates: number;
-  readonly process: Omit<IsolateProcessOptions, "onFrames">;
+  readonly program: IsolateProgram;
   /** The first frame of each isolate, given its number. */
   readonly init: (isolate: number) => InitFrame;
   /** Hands out numbers that no isolate had before. */
@@ -60,7 +60,7 @@ export interface PoolOptions {
 /** What a caller says about a call besides the frame's content. */
 export type CallRequest = Pick<
   PendingCall,
-  "call" | "source" | "session" | "isExclusive" | "settle" | "fail"
+  "call" | "source" | "session" | "isExclusive" | "onAccepted" | "settle" | "fail"
 >;
 
 export class Pool implements TransactionIsolateEvents {
@@ -212,8 +212,8 @@ export class Pool implements TransactionIsolateEvents {
   }
 
   #spawn(): void {
-    const { init, process, sink, limits, nextIsolate } = this.#options;
-    this.#starting.add(new TransactionIsolate(init(nextIsolate()), process, sink, limits, this));
+    const { init, program, sink, limits, nextIsolate } = this.#options;
+    this.#starting.add(new TransactionIsolate(init(nextIsolate()), program, sink, limits, this));
   }
 
   /** Starts what is missing; more slowly when starts keep failing. */

@@ -13,19 +13,23 @@ class FakeSink implements CommitSink {
   readonly committed: FinishedTransaction[] = [];
   readonly refuse = new Set<string>();
 
-  commit(transaction: FinishedTransaction): Promise<CommitResult> {
+  commit(transaction: FinishedTransaction, onAccepted: (ts: Timestamp) => void) {
+    return Promise.resolve(this.#decide(transaction, onAccepted));
+  }
+
+  #decide(
+    transaction: FinishedTransaction,
+    onAccepted: (ts: Timestamp) => void,
+  ): CommitResult {
     const id = transaction.writes[0]?.id ?? "";
     if (this.refuse.delete(id)) {
       const conflict = { ts: this.latest, table: "t", id, source: null };
-      return Promise.resolve({ kind: "conflict", conflict });
+      return { kind: "conflict", conflict };
     }
     this.latest = (this.latest + 1) as Timestamp;
     this.committed.push(transaction);
-    return Promise.resolve({ kind: "committed", ts: this.latest });
-  }
-
-  whenDurable(): Promise<void> {
-    return Promise.resolve();
+    onAccepted(this.latest);
+    return { kind: "committed", ts: this.latest };
   }
 }
 
@@ -41,7 +45,7 @@ async function withPool(isolates: number, body: (harness: Harness) => Promise<vo
   let lastCall = 0;
   const pool = await Pool.start({
     isolates,
-    process: {
+    program: {
       entry: new URL("./testdata/fake_isolate.ts", import.meta.url).pathname,
       readableFiles: ["/dev/null"],
       allowNet: false,
@@ -119,8 +123,11 @@ Deno.test("after a refused member the rest of the chain runs again, and nothing 
     sink.refuse.add("f3");
     const names = Array.from({ length: 10 }, (_, i) => `f${i}`);
     const outcomes = await Promise.all(names.map((name) => call("mutation", name)));
-    const accepted = outcomes.map((o) => o.kind === "ran" && o.commit!.accepted);
-    assert.deepEqual(accepted, names.map((name) => name !== "f3"));
+    const commits = await Promise.all(outcomes.map((o) => o.kind === "ran" ? o.commit : null));
+    assert.deepEqual(
+      commits.map((commit) => commit!.kind),
+      names.map((name) => name === "f3" ? "conflict" : "committed"),
+    );
     assert.deepEqual(
       sink.committed.map((t) => t.writes[0]!.id).sort(),
       names.filter((name) => name !== "f3"),
@@ -192,7 +199,7 @@ Deno.test("a flood of slow queries does not hold mutations up", () =>
 Deno.test("a program that cannot start is an error at once", async () => {
   const start = Pool.start({
     isolates: 1,
-    process: { entry: "/nonexistent.ts", readableFiles: [], allowNet: false, heapMebibytes: 96 },
+    program: { entry: "/nonexistent.ts", readableFiles: [], allowNet: false, heapMebibytes: 96 },
     init: () => ({ type: "init" }) as never,
     nextIsolate: () => 1,
     sink: new FakeSink(),

@@ -2,10 +2,11 @@
 // it was given, its chain of unconfirmed mutations, its watchdog.
 
 import { assert, PlatformError } from "../engine/errors.ts";
-import type { CallOutcome, PendingCall } from "./call_queue.ts";
+import type { SessionRecord } from "../engine/types.ts";
+import type { PendingCall } from "./call_queue.ts";
 import { ChainCoordinator, type CommitSink } from "./chain_coordinator.ts";
 import type { FromIsolate, InitFrame, RunResult } from "./frames.ts";
-import { type ExitReason, IsolateProcess, type IsolateProcessOptions } from "./isolate_process.ts";
+import { type ExitReason, IsolateProcess, type IsolateProgram } from "./isolate_process.ts";
 import type { RuntimeLimits } from "./limits.ts";
 import { processUsage } from "./process_usage.ts";
 import { internalError } from "./system_failure.ts";
@@ -59,7 +60,7 @@ export class TransactionIsolate {
 
   constructor(
     init: InitFrame,
-    process: Omit<IsolateProcessOptions, "onFrames">,
+    process: IsolateProgram,
     sink: CommitSink,
     limits: RuntimeLimits,
     events: TransactionIsolateEvents,
@@ -211,21 +212,14 @@ export class TransactionIsolate {
     }
     this.#events.finished(this, pending, result);
     if (!isMutation) return pending.settle({ kind: "ran", result, commit: null });
-    const { session } = pending;
-    const outcome = this.#chain.settle(
+    this.#chain.take({
       result,
-      pending.source,
-      session && result.result.ok
-        ? {
-          ...session,
-          result: result.result.value,
-          logLines: result.logLines.map((line) => JSON.stringify(line)),
-        }
-        : undefined,
-    );
-    if (outcome.kind === "stale") return this.#events.stale([pending]);
-    const ran: CallOutcome = { kind: "ran", result, commit: outcome };
-    pending.settle(ran);
+      source: pending.source,
+      session: sessionRecord(pending, result),
+      onStale: () => this.#events.stale([pending]),
+      onAccepted: () => pending.onAccepted?.(),
+      onSubmitted: (commit) => pending.settle({ kind: "ran", result, commit }),
+    });
   }
 
   #remove(callId: number): PendingCall | undefined {
@@ -252,6 +246,16 @@ export class TransactionIsolate {
       innocents: waiting.flatMap((frame) => [...frame.calls.values()]),
     });
   }
+}
+
+/** What a retry of the client's request will get. */
+function sessionRecord(pending: PendingCall, result: RunResult): SessionRecord | undefined {
+  if (pending.session === undefined || !result.result.ok) return undefined;
+  return {
+    ...pending.session,
+    result: result.result.value,
+    logLines: result.logLines.map((line) => JSON.stringify(line)),
+  };
 }
 
 /** The pool is closing. */

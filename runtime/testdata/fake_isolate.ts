@@ -37,7 +37,7 @@ function run(call: RunCall): RunResult {
     case "heap":
       for (const hoard: unknown[] = [];;) hoard.push(new Array(1000).fill(0));
     case "buffers":
-      for (const hoard: unknown[] = [];;) hoard.push(new Uint8Array(4_000_000).fill(1));
+      for (const hoard: unknown[] = [];;) hoard.push(new Uint8Array(16_000_000).fill(1));
     case "crash":
       throw new Error("crash");
     case "spin":
