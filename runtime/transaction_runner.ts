@@ -1,0 +1,246 @@
+// Runs queries and mutations through the pool. A mutation that conflicts runs again: first at once in
+// the isolate where contended mutations chain, then after growing pauses, at last with no other
+// isolate running mutations beside it (spec function-runtime 8).
+
+import type { Engine } from "../engine/engine.ts";
+import { occError } from "../engine/occ_error.ts";
+import type { Timestamp } from "../engine/timestamp.ts";
+import type { CommitResult, FlatReadSet } from "../engine/types.ts";
+import type { CallOutcome } from "./call_queue.ts";
+import type { RunCall, RunResult } from "./frames.ts";
+import type { CallRequest, Pool } from "./pool.ts";
+import { randomSeed } from "./random_seeds.ts";
+import { internalError } from "./system_failure.ts";
+import type {
+  ExecutionStats,
+  FunctionCall,
+  FunctionKind,
+  FunctionPath,
+  MutationOutcome,
+  QueryOutcome,
+} from "./types.ts";
+
+/** Runs after the first one. */
+const RETRIES_MAX = 4;
+const BACKOFF_MS_MIN = 100;
+const BACKOFF_MS_MAX = 2_000;
+/** Snapshots at most this old are surely within the engine's retention. */
+const SURELY_RETAINED_MICROS = 30_000_000;
+
+export interface SessionRequest {
+  readonly sessionId: string;
+  readonly requestId: number;
+}
+
+/** Stats of a run that did not get to report them. */
+export const NO_STATS: ExecutionStats = {
+  executionMs: 0,
+  documentsRead: 0,
+  bytesRead: 0,
+  documentsWritten: 0,
+  bytesWritten: 0,
+};
+
+export class TransactionRunner {
+  readonly #engine: Engine;
+  readonly #pool: Pool;
+  /** Session requests that are running: a repeat joins the first. */
+  readonly #running = new Map<string, Promise<MutationOutcome>>();
+  #lastCallId = 0;
+
+  constructor(engine: Engine, pool: Pool) {
+    this.#engine = engine;
+    this.#pool = pool;
+  }
+
+  async runQuery(
+    call: FunctionCall,
+    ts: Timestamp,
+    journal: string | null,
+  ): Promise<QueryOutcome> {
+    const { committer } = this.#engine;
+    if (committer.latest - ts > SURELY_RETAINED_MICROS) this.#engine.snapshot(ts).close();
+    const outcome = await this.#run(call, "query", { at: ts, journal });
+    if (outcome.kind === "overrun") {
+      return {
+        result: { ok: false, error: { text: `${outcome.message}\n` } },
+        ts,
+        readSet: this.#codeReadSet(call.path, ts),
+        journal: null,
+        logLines: [],
+        observedIdentity: true,
+        observedTime: true,
+        stats: NO_STATS,
+      };
+    }
+    const { result } = outcome;
+    return {
+      result: result.result,
+      ts: result.begin,
+      readSet: result.readSet,
+      journal: result.journal,
+      logLines: result.logLines,
+      observedIdentity: result.observedIdentity,
+      observedTime: result.observedTime,
+      stats: result.stats,
+    };
+  }
+
+  /** What a query that was stopped has surely read; the rest went with its isolate. */
+  #codeReadSet(path: FunctionPath, ts: Timestamp): FlatReadSet {
+    return this.#engine.read(
+      (tx) => tx.table("modules").first("by_path", [path.component, path.module]),
+      ts,
+    ).readSet;
+  }
+
+  runMutation(
+    call: FunctionCall,
+    session: SessionRequest | undefined,
+    onAccepted: (() => void) | undefined,
+  ): Promise<MutationOutcome> {
+    if (session === undefined) return this.#attempts(call, undefined, onAccepted);
+    const key = `${session.requestId} ${session.sessionId}`;
+    const first = this.#running.get(key);
+    if (first !== undefined) return first.then((outcome) => ({ ...outcome, replayed: true }));
+    const outcome = this.#once(call, session, onAccepted);
+    this.#running.set(key, outcome);
+    const done = () => this.#running.delete(key);
+    outcome.then(done, done);
+    return outcome;
+  }
+
+  async #once(
+    call: FunctionCall,
+    session: SessionRequest,
+    onAccepted: (() => void) | undefined,
+  ): Promise<MutationOutcome> {
+    return await this.#replay(session) ?? await this.#attempts(call, session, onAccepted);
+  }
+
+  /** The recorded outcome of the request, once it is durable. */
+  async #replay(session: SessionRequest): Promise<MutationOutcome | null> {
+    const { committer } = this.#engine;
+    const recorded = committer.sessionOutcome(session.sessionId, session.requestId);
+    if (recorded === null) return null;
+    await committer.whenDurable(recorded.ts);
+    return {
+      result: { ok: true, value: recorded.result },
+      ts: recorded.ts,
+      logLines: recorded.logLines.map((line) => JSON.parse(line)),
+      replayed: true,
+      stats: NO_STATS,
+    };
+  }
+
+  async #attempts(
+    call: FunctionCall,
+    session: SessionRequest | undefined,
+    onAccepted: (() => void) | undefined,
+  ): Promise<MutationOutcome> {
+    const source = functionName(call.path);
+    for (let retry = 0;; retry++) {
+      const isExclusive = retry === RETRIES_MAX;
+      const outcome = await this.#run(call, "mutation", { session, onAccepted, isExclusive });
+      if (outcome.kind === "overrun") {
+        return {
+          result: { ok: false, error: { text: `${outcome.message}\n` } },
+          ts: null,
+          logLines: [],
+          replayed: false,
+          stats: NO_STATS,
+        };
+      }
+      const commit = await this.#commitOf(outcome);
+      if (commit.kind === "committed") return mutationOutcome(outcome.result, commit.ts);
+      const replayed = session && await this.#replay(session);
+      if (replayed) return replayed;
+      this.#pool.contention.conflict(source, commit.conflict.source, performance.now());
+      if (isExclusive) {
+        if (!outcome.result.result.ok) return mutationOutcome(outcome.result, null);
+        throw occError(commit.conflict, source);
+      }
+      if (retry > 0) await pause(retry - 1);
+    }
+  }
+
+  /** @throws PlatformError when the committer cannot decide, whatever the cause. */
+  async #commitOf(outcome: CallOutcome & { kind: "ran" }): Promise<CommitResult> {
+    try {
+      return await outcome.commit!;
+    } catch (error) {
+      throw internalError(error);
+    }
+  }
+
+  #run(
+    call: FunctionCall,
+    kind: "query" | "mutation",
+    options: {
+      readonly at?: Timestamp;
+      readonly journal?: string | null;
+      readonly session?: SessionRequest;
+      readonly onAccepted?: () => void;
+      readonly isExclusive?: boolean;
+    },
+  ): Promise<CallOutcome> {
+    return new Promise((settle, fail) => {
+      const request: CallRequest = {
+        call: {
+          ...runCall(++this.#lastCallId, kind, call),
+          at: options.at ?? null,
+          journal: options.journal ?? null,
+        },
+        source: functionName(call.path),
+        session: options.session,
+        isExclusive: options.isExclusive ?? false,
+        onAccepted: options.onAccepted,
+        settle,
+        fail,
+      };
+      this.#pool.submit(request);
+    });
+  }
+}
+
+/** The frame's form of a call. */
+export function runCall(callId: number, kind: FunctionKind, call: FunctionCall): RunCall {
+  const { context } = call;
+  return {
+    callId,
+    kind,
+    path: call.path,
+    args: call.args,
+    identity: context.identity,
+    requestId: context.requestId,
+    visibility: context.visibility,
+    notFoundWording: context.notFoundWording,
+    journal: null,
+    at: null,
+    seed: randomSeed(),
+    ip: context.ip,
+    userAgent: context.userAgent,
+    caller: context.caller,
+  };
+}
+
+/** `{component/}{mod.js:fn}`, as conflicts show it. */
+export function functionName(path: FunctionPath): string {
+  const name = `${path.module}:${path.name}`;
+  return path.component === "" ? name : `${path.component}/${name}`;
+}
+
+function mutationOutcome(result: RunResult, ts: Timestamp | null): MutationOutcome {
+  return {
+    result: result.result,
+    ts: result.result.ok ? ts : null,
+    logLines: result.logLines,
+    replayed: false,
+    stats: result.stats,
+  };
+}
+
+function pause(retry: number): Promise<void> {
+  const delayMs = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** retry) * Math.random();
+  return new Promise((resolve) => setTimeout(resolve, delayMs));
+}
