@@ -1,0 +1,211 @@
+// The pushed code, its configuration and the environment variables as one snapshot has them. Every
+// look is recorded in the transaction's read set, so that a push or a changed variable re-runs live
+// queries; the documents themselves are read once a batch and parsed once for all batches.
+
+import type { Transaction } from "../../engine/transaction.ts";
+import type { ComponentId, IndexId, Interval, Snapshot } from "../../engine/types.ts";
+import { SYSTEM_TABLES, systemIndexId } from "../../engine/system_tables.ts";
+import { encodeKey, KEY_AFTER } from "../../engine/values/key.ts";
+import type { FunctionPath } from "../types.ts";
+import type { AnalyzedFunction, ModuleAnalysis, UdfConfig } from "../frames.ts";
+
+/** A row of `_modules`. */
+export interface ModuleRow {
+  readonly path: string;
+  readonly environment: "isolate" | "node";
+  readonly hash: string;
+  /** The module's functions by name; empty for shared chunks. */
+  readonly functions: ReadonlyMap<string, AnalyzedFunction>;
+}
+
+/** A row of `_module_sources`. */
+export interface ModuleSource {
+  readonly hash: string;
+  readonly source: string;
+  readonly sourceMap: string | null;
+  readonly code: string;
+  readonly codeMap: string | null;
+  /** Instances of the module hold no state that a run could change. */
+  readonly stateless?: boolean;
+}
+
+export interface DeploymentRow {
+  readonly state: "running" | "paused";
+  readonly convexCloudUrl?: string;
+  readonly convexSiteUrl?: string;
+}
+
+interface ParsedRow {
+  readonly ts: number;
+  readonly value: unknown;
+}
+
+/** Parsed rows that are kept, of all small tables together. */
+const PARSED_ROWS_MAX = 4096;
+/** Intervals that are kept, so that their keys are encoded once. */
+const POINTS_MAX = 4096;
+
+const MODULES = systemIndexId(SYSTEM_TABLES.modules.number, 0);
+const SOURCES = systemIndexId(SYSTEM_TABLES.moduleSources.number, 0);
+const UDF_CONFIG = systemIndexId(SYSTEM_TABLES.udfConfig.number, 0);
+const VARIABLES = systemIndexId(SYSTEM_TABLES.environmentVariables.number, 0);
+const HANDLES = systemIndexId(SYSTEM_TABLES.functionHandles.number, 0);
+const DEPLOYMENT = SYSTEM_TABLES.deployment.number * 2 + 1;
+
+/** Lasts as long as the process. */
+export class CodeCache {
+  readonly #rows = new Map<string, ParsedRow>();
+  readonly #points = new Map<string, Interval>();
+
+  /** The interval of all rows whose first index fields are `parts`. */
+  point(index: IndexId, ...parts: string[]): Interval {
+    const name = `${index}\0${parts.join("\0")}`;
+    let interval = this.#points.get(name);
+    if (interval === undefined) {
+      const start = encodeKey(parts);
+      interval = { start, end: start + KEY_AFTER };
+      if (this.#points.size >= POINTS_MAX) this.#points.clear();
+      this.#points.set(name, interval);
+    }
+    return interval;
+  }
+
+  parsed<T>(id: string, ts: number, json: string, parse: (document: never) => T): T {
+    const known = this.#rows.get(id);
+    if (known !== undefined && known.ts === ts) return known.value as T;
+    const value = parse(JSON.parse(json) as never);
+    if (this.#rows.size >= PARSED_ROWS_MAX) this.#rows.clear();
+    this.#rows.set(id, { ts, value });
+    return value;
+  }
+}
+
+/** Code as one snapshot has it; shared by the runs of a batch. */
+export class CodeView {
+  readonly #snapshot: Snapshot;
+  readonly #cache: CodeCache;
+  readonly #memo = new Map<Interval, unknown>();
+
+  constructor(snapshot: Snapshot, cache: CodeCache) {
+    this.#snapshot = snapshot;
+    this.#cache = cache;
+  }
+
+  /** The view for one transaction: what it looks at lands in the read set. */
+  access(tx: Transaction): CodeAccess {
+    return new CodeAccess(this, this.#cache, tx);
+  }
+
+  /** The first row of the interval, parsed; null if there is none. */
+  row<T>(index: IndexId, interval: Interval, parse: (document: never) => T): T | null {
+    const known = this.#memo.get(interval);
+    if (known !== undefined) return known as T | null;
+    const row = this.#snapshot.scan(index, interval, "asc", 1)[0];
+    const value = row === undefined ? null : this.#cache.parsed(row.id, row.ts, row.json, parse);
+    this.#memo.set(interval, value);
+    return value;
+  }
+
+  /** The text of a module. Not kept here: the loader keeps what it compiles. */
+  source(hash: string): ModuleSource | null {
+    const interval = this.#cache.point(SOURCES, hash);
+    const row = this.#snapshot.scan(SOURCES, interval, "asc", 1)[0];
+    return row === undefined ? null : JSON.parse(row.json) as ModuleSource;
+  }
+}
+
+const ALL_ROWS: Interval = { start: "", end: KEY_AFTER };
+
+export class CodeAccess {
+  readonly #view: CodeView;
+  readonly #cache: CodeCache;
+  readonly #tx: Transaction;
+
+  constructor(view: CodeView, cache: CodeCache, tx: Transaction) {
+    this.#view = view;
+    this.#cache = cache;
+    this.#tx = tx;
+  }
+
+  /** The same code, recording in another transaction. */
+  within(tx: Transaction): CodeAccess {
+    return this.#view.access(tx);
+  }
+
+  deployment(): DeploymentRow | null {
+    return this.#row(DEPLOYMENT, ALL_ROWS, (document: DeploymentRow) => document);
+  }
+
+  module(component: ComponentId, path: string): ModuleRow | null {
+    return this.#row(MODULES, this.#cache.point(MODULES, component, path), parseModule);
+  }
+
+  /** Sources are named by their hash and never change: no read is recorded. */
+  source(hash: string): ModuleSource | null {
+    return this.#view.source(hash);
+  }
+
+  udfConfig(component: ComponentId): UdfConfig | null {
+    const point = this.#cache.point(UDF_CONFIG, component);
+    return this.#row(UDF_CONFIG, point, (document: UdfConfig) => document);
+  }
+
+  environmentVariable(name: string): string | undefined {
+    const point = this.#cache.point(VARIABLES, name);
+    return this.#row(VARIABLES, point, (document: { value: string }) => document.value) ??
+      undefined;
+  }
+
+  /** Id of the handle of `path` (`mod.js:fn`) in the component; null if there is none. */
+  functionHandle(component: ComponentId, path: string): string | null {
+    const point = this.#cache.point(HANDLES, component, path);
+    return this.#row(
+      HANDLES,
+      point,
+      (document: HandleDocument) => (document.deletedTs ?? null) === null ? document._id : null,
+    );
+  }
+
+  /** The function that a handle names; null if it is gone. */
+  handleTarget(id: string): FunctionPath | null {
+    const document = this.#tx.table("functionHandles").get(id) as unknown as HandleDocument | null;
+    if (document === null || (document.deletedTs ?? null) !== null) return null;
+    const colon = document.path.lastIndexOf(":");
+    return {
+      component: document.component ?? "",
+      module: document.path.slice(0, colon),
+      name: document.path.slice(colon + 1),
+    };
+  }
+
+  #row<T>(index: IndexId, interval: Interval, parse: (document: never) => T): T | null {
+    this.#tx.addRead(index, interval.start, interval.end);
+    return this.#view.row(index, interval, parse);
+  }
+}
+
+/** A row of `_function_handles`. */
+interface HandleDocument {
+  readonly _id: string;
+  readonly component: ComponentId | null;
+  /** `dir/mod.js:fn` */
+  readonly path: string;
+  readonly deletedTs?: unknown;
+}
+
+interface ModuleDocument {
+  readonly path: string;
+  readonly environment: "isolate" | "node";
+  readonly hash: string;
+  /** JSON text of {@link ModuleAnalysis}. */
+  readonly analysis: string | null;
+}
+
+function parseModule(document: ModuleDocument): ModuleRow {
+  const { path, environment, hash } = document;
+  const analysis = document.analysis === null
+    ? null
+    : JSON.parse(document.analysis) as ModuleAnalysis;
+  const functions = new Map(analysis?.functions.map((entry) => [entry.name, entry]));
+  return { path, environment, hash, functions };
+}

@@ -1,0 +1,180 @@
+// The console of one execution (spec function-runtime 4.1): formats arguments, keeps the lines
+// within their limits.
+
+import inspect from "object-inspect";
+import type { LogLevel, LogLine } from "../types.ts";
+import { monotonicMs, realNowMs } from "./host.ts";
+import { currentStackText } from "./errors.ts";
+import type { ScopeConsole } from "./scope.ts";
+
+const INSPECT_OPTIONS = { maxStringLength: 32_768, indent: 2, customInspect: true } as const;
+const DEFAULT_LABEL = "default";
+/** Running timers of one execution; more are not kept. */
+const TIMERS_MAX = 1000;
+
+export interface LogLimits {
+  readonly logLines: number;
+  /** UTF-8 bytes of one line, its messages joined. */
+  readonly logLineBytes: number;
+}
+
+/** The lines of one execution, in order, bounded. */
+export class LogLines {
+  readonly lines: LogLine[] = [];
+  readonly #limits: LogLimits;
+  readonly #onLine: ((line: LogLine) => void) | undefined;
+  #overflowed = false;
+
+  /** @param onLine sees each line as it is added. */
+  constructor(limits: LogLimits, onLine?: (line: LogLine) => void) {
+    this.#limits = limits;
+    this.#onLine = onLine;
+  }
+
+  add(level: LogLevel, messages: readonly string[]): void {
+    this.append({ ...this.#truncate(messages), level, timestamp: Math.floor(realNowMs()) });
+  }
+
+  /** A line of the system, on top of the limit on lines. */
+  addSystem(level: LogLevel, message: string, systemCode?: string): void {
+    const line = { level, messages: [message], isTruncated: false };
+    this.#push({ ...line, timestamp: Math.floor(realNowMs()), ...systemCode && { systemCode } });
+  }
+
+  /** Adds a finished line, such as one of a nested call. */
+  append(line: LogLine): void {
+    if (line.systemCode !== undefined) {
+      this.#push(line);
+      return;
+    }
+    if (this.#overflowed) return;
+    if (this.lines.length >= this.#limits.logLines - 1) {
+      this.#overflowed = true;
+      const limit = this.#limits.logLines;
+      this.addSystem(
+        "ERROR",
+        `Log overflow (maximum ${limit}). Remaining log lines omitted.`,
+      );
+      return;
+    }
+    this.#push(line);
+  }
+
+  #push(line: LogLine): void {
+    this.lines.push(line);
+    this.#onLine?.(line);
+  }
+
+  #truncate(messages: readonly string[]): { messages: readonly string[]; isTruncated: boolean } {
+    const limit = this.#limits.logLineBytes;
+    let left = limit;
+    for (let i = 0; i < messages.length; i++) {
+      const message = messages[i]!;
+      // No message of n UTF-16 units is longer than 3 n bytes: most lines need no exact count.
+      const length = message.length * 3 <= left ? message.length * 3 : utf8Length(message);
+      if (length > left) {
+        return { messages: [...messages.slice(0, i), cutUtf8(message, left)], isTruncated: true };
+      }
+      left -= length === message.length * 3 ? utf8Length(message) : length;
+      left -= 1;
+      if (left < 0) return { messages: messages.slice(0, i + 1), isTruncated: true };
+    }
+    return { messages, isTruncated: false };
+  }
+}
+
+/** The `console` of one execution. */
+export class ExecutionConsole implements ScopeConsole {
+  readonly #log: LogLines;
+  readonly #timers = new Map<string, number>();
+
+  constructor(log: LogLines) {
+    this.#log = log;
+  }
+
+  write(level: "debug" | "error" | "info" | "log" | "warn" | "trace", args: unknown[]): void {
+    const messages = args.map(formatArgument);
+    if (level === "trace") {
+      messages.push(currentStackText());
+      this.#log.add("LOG", messages);
+      return;
+    }
+    this.#log.add(LEVELS[level], messages);
+  }
+
+  time(label: unknown): void {
+    const name = labelText(label);
+    if (this.#timers.has(name)) {
+      this.#log.add("WARN", [`Timer '${name}' already exists`]);
+      return;
+    }
+    if (this.#timers.size < TIMERS_MAX) this.#timers.set(name, monotonicMs());
+  }
+
+  timeLog(label: unknown, args: unknown[]): void {
+    this.#report(labelText(label), args);
+  }
+
+  timeEnd(label: unknown): void {
+    const name = labelText(label);
+    this.#report(name, []);
+    this.#timers.delete(name);
+  }
+
+  #report(name: string, args: unknown[]): void {
+    const started = this.#timers.get(name);
+    if (started === undefined) {
+      this.#log.add("WARN", [`Timer '${name}' does not exist`]);
+      return;
+    }
+    const passed = Math.floor(monotonicMs() - started);
+    this.#log.add("INFO", [`${name}: ${passed}ms`, ...args.map(formatArgument)]);
+  }
+}
+
+const LEVELS = {
+  debug: "DEBUG",
+  error: "ERROR",
+  info: "INFO",
+  log: "LOG",
+  warn: "WARN",
+} as const satisfies Record<string, LogLevel>;
+
+function labelText(label: unknown): string {
+  return label === undefined ? DEFAULT_LABEL : String(label);
+}
+
+function formatArgument(value: unknown): string {
+  try {
+    return inspect(value, INSPECT_OPTIONS);
+  } catch (error) {
+    // A getter, proxy or `inspect` method of the value threw.
+    return `[unprintable: ${error instanceof Error ? error.message : "unknown error"}]`;
+  }
+}
+
+const encoder = new TextEncoder();
+
+function utf8Length(text: string): number {
+  let length = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x80) continue;
+    if (unit < 0x800) length += 1;
+    else if (unit >= 0xd800 && unit < 0xdc00 && isLowSurrogate(text.charCodeAt(i + 1))) {
+      length += 2;
+      i++;
+    } else length += 2;
+  }
+  return length;
+}
+
+function isLowSurrogate(unit: number): boolean {
+  return unit >= 0xdc00 && unit < 0xe000;
+}
+
+/** The longest start of the text that fits, cut between characters. */
+function cutUtf8(text: string, bytesMax: number): string {
+  const { read } = encoder.encodeInto(text, new Uint8Array(Math.max(bytesMax, 0)));
+  return text.slice(0, read);
+}

@@ -1,0 +1,368 @@
+// One execution of a query or mutation, from its checks to its result. JavaScript runs until the
+// microtask queue is empty, then the oldest pending syscall runs, and so on (spec function-runtime 1.6).
+
+import { PlatformError, userError } from "../../engine/errors.ts";
+import type { AnalyzedFunction } from "../frames.ts";
+import type { RuntimeLimits } from "../limits.ts";
+import type { FunctionError, FunctionResult } from "../types.ts";
+import { ExecutionConsole, LogLines } from "./console.ts";
+import { describeThrown, plainError } from "./errors.ts";
+import {
+  checkArguments,
+  findFunction,
+  type FunctionRequest,
+  idContext,
+} from "./function_checks.ts";
+import { canonicalName } from "./function_path.ts";
+import {
+  checkResult,
+  platformFailure,
+  syscallError,
+  SYSTEM_TIMEOUT_TEXT,
+  userFacing,
+  userTimeoutText,
+} from "./function_result.ts";
+import { eventLoopHasMoreWork, monotonicMs, runMicrotasks } from "./host.ts";
+import {
+  componentCode,
+  dynamicImportUnsupported,
+  environmentVariable,
+  requireExport,
+  type SystemUrls,
+} from "./imported_modules.ts";
+import type { InstanceCache } from "./instance_cache.ts";
+import { invoke } from "./invocation.ts";
+import {
+  ARGUMENTS_WARNING,
+  RESULT_WARNING,
+  warnNearLimit,
+  warnTransaction,
+  warnUserTime,
+} from "./limit_warnings.ts";
+import { NestedCall } from "./nested_calls.ts";
+import type { RandomStream } from "./random.ts";
+import { runInScope, type Scope } from "./scope.ts";
+import { DATABASE_SYSCALLS, READ_SYSCALLS } from "./syscalls_database.ts";
+import { OTHER_SYSCALLS } from "./syscalls_other.ts";
+import { syncSyscall } from "./syscalls_sync.ts";
+import { parseSyscallArgs, type TransactionRun } from "./transaction_run.ts";
+
+/** What executions need of the isolate. */
+export interface ExecutionServices {
+  readonly limits: RuntimeLimits;
+  readonly urls: SystemUrls;
+  readonly instances: InstanceCache;
+  /** Called between syscalls: may tell the host that the top-level call is alive. */
+  progress(callId: number, userMs: number, systemMs: number): void;
+}
+
+export interface ExecutionRequest extends FunctionRequest {
+  readonly kind: "query" | "mutation";
+  /** JSON text of the argument array. */
+  readonly args: string;
+  /** 0 for the function that the host called. */
+  readonly depth: number;
+}
+
+/** A syscall whose promise user code holds. */
+interface PendingOperation {
+  readonly name: string;
+  readonly args: string;
+  readonly resolve: (value: string) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * "finished": the result is there. "turn": go on after a turn of the event loop. An execution: run
+ * that one to its end first, then call {@link Execution.nestedFinished}.
+ */
+export type Step = "finished" | "turn" | Execution;
+
+/** Pending reads that run together. */
+const READ_BATCH_MAX = 16;
+const RUN_UDF = "1.0/runUdf";
+
+export class Execution {
+  readonly log: LogLines;
+  result: FunctionResult | null = null;
+  /** Time in JavaScript of this execution. */
+  userMs = 0;
+  /** Time in syscalls, nested calls included. */
+  systemMs = 0;
+  readonly #pending: PendingOperation[] = [];
+  #function: AnalyzedFunction | null = null;
+  /** How the function's own promise ended. */
+  #settled: { readonly ok: boolean; readonly value: unknown } | null = null;
+  #unhandled: { readonly reason: unknown } | null = null;
+  /** The event loop turned, and so reported unhandled rejections, since JavaScript last ran. */
+  #turnTaken = false;
+  #nested: { readonly call: NestedCall; readonly operation: PendingOperation } | null = null;
+  /** Until when the time is accounted for. */
+  #clockMs = 0;
+
+  /**
+   * @param onSettled called once when the function itself fulfilled (true) or failed, before its
+   * result is checked.
+   */
+  constructor(
+    readonly services: ExecutionServices,
+    readonly run: TransactionRun,
+    readonly random: RandomStream,
+    readonly request: ExecutionRequest,
+    private readonly onSettled: (ok: boolean) => void = () => {},
+  ) {
+    this.log = new LogLines(services.limits);
+  }
+
+  /** Checks the call and starts the function. */
+  start(): void {
+    this.#clockMs = monotonicMs();
+    const { request, run, services } = this;
+    try {
+      this.#function = findFunction(request, run.code);
+      const { bytes } = checkArguments(
+        request.path,
+        request.args,
+        this.#function.args,
+        idContext(run.tx.catalog, request.path.component),
+        services.limits.argsBytes,
+      );
+      warnNearLimit(this.log, ARGUMENTS_WARNING, bytes, services.limits.argsBytes);
+      this.#countSystemTime();
+      this.#invoke();
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
+      this.#fail(platformFailure(error));
+    }
+  }
+
+  #invoke(): void {
+    const { run, services } = this;
+    const { component, module, name } = run.path;
+    let registered: unknown;
+    let globals: Map<string, unknown>;
+    const code = componentCode(run.code, component, services.urls);
+    try {
+      const loaded = services.instances.take(component, module, code);
+      for (const line of loaded.modules.logLines) this.log.append(line);
+      globals = loaded.modules.globals;
+      registered = requireExport(loaded.exports, module, name);
+    } catch (thrown) {
+      if (thrown instanceof PlatformError) throw thrown;
+      this.#fail(describeThrown(thrown));
+      return;
+    }
+    const promise = runInScope(
+      this.#scope(globals),
+      () => invoke(registered, run.kind, canonicalName(run.path), this.request.args),
+    );
+    promise.then(
+      (value) => this.#settled = { ok: true, value },
+      (reason) => this.#settled = { ok: false, value: reason },
+    );
+  }
+
+  #scope(globals: Map<string, unknown>): Scope {
+    const { run, services } = this;
+    return {
+      phase: "transaction",
+      clock: run.state.clock,
+      random: this.random,
+      console: new ExecutionConsole(this.log),
+      syscalls: {
+        syscall: (name, args) => this.#syscall(name, args),
+        asyncSyscall: (name, args) => this.#asyncSyscall(name, args),
+        jsSyscall: (name) => {
+          throw new Error(`Unknown operation ${name}`);
+        },
+      },
+      globals,
+      environmentVariable: (name) =>
+        environmentVariable(run.code, run.path.component, services.urls, name),
+      unhandledRejection: (reason) => this.#unhandled ??= { reason },
+      importDynamically: dynamicImportUnsupported,
+    };
+  }
+
+  #syscall(name: string, args: string): string {
+    this.#countUserTime();
+    try {
+      return syncSyscall(this.run, name, args);
+    } catch (error) {
+      throw userFacing(error);
+    } finally {
+      this.#countSystemTime();
+    }
+  }
+
+  #asyncSyscall(name: string, args: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      // After the end nothing is answered any more.
+      if (this.result === null) this.#pending.push({ name, args, resolve, reject });
+    });
+  }
+
+  /** Goes on as far as possible without the event loop. */
+  advance(): Step {
+    if (this.result !== null) return "finished";
+    this.#clockMs = monotonicMs();
+    for (;;) {
+      runMicrotasks();
+      this.#countUserTime();
+      const failure = this.#failure();
+      if (failure !== null) {
+        this.#fail(failure);
+        return "finished";
+      }
+      if (this.#pending.length > 0) {
+        this.#turnTaken = false;
+        const step = this.#runOperations();
+        if (step !== null) return step;
+      } else if (!this.#turnTaken) {
+        this.#turnTaken = true;
+        return "turn";
+      } else if (this.#settled !== null) {
+        this.#succeed(this.#settled.value);
+        return "finished";
+      } else if (eventLoopHasMoreWork()) {
+        return "turn";
+      } else {
+        this.#fail(plainError("Returned promise will never resolve"));
+        return "finished";
+      }
+    }
+  }
+
+  /** What ends the execution at this point, if anything does. */
+  #failure(): FunctionError | null {
+    const { userTimeMs, systemTimeMs } = this.services.limits;
+    if (this.#unhandled !== null) return describeThrown(this.#unhandled.reason);
+    if (this.#settled?.ok === false) return describeThrown(this.#settled.value);
+    if (this.userMs > userTimeMs) return plainError(userTimeoutText(userTimeMs));
+    if (this.systemMs > systemTimeMs) return plainError(SYSTEM_TIMEOUT_TEXT);
+    return null;
+  }
+
+  /** Runs the oldest pending operation, or as many reads as stand together. */
+  #runOperations(): Step | null {
+    const first = this.#pending[0]!;
+    if (first.name === RUN_UDF) return this.#startNested(this.#pending.shift()!);
+    let count = 1;
+    if (READ_SYSCALLS.has(first.name)) {
+      const most = Math.min(READ_BATCH_MAX, this.#pending.length);
+      while (count < most && READ_SYSCALLS.has(this.#pending[count]!.name)) count++;
+    }
+    let hasFailed = false;
+    for (const operation of this.#pending.splice(0, count)) {
+      if (!this.#runOperation(operation)) hasFailed = true;
+    }
+    this.#countSystemTime();
+    this.services.progress(this.run.state.call.callId, this.userMs, this.systemMs);
+    return hasFailed ? this.#reportRejections() : null;
+  }
+
+  /** Answers the operation; false if with an error. */
+  #runOperation(operation: PendingOperation): boolean {
+    const { name } = operation;
+    try {
+      const syscall = DATABASE_SYSCALLS.get(name) ?? OTHER_SYSCALLS.get(name);
+      if (syscall === undefined) {
+        throw userError("UnknownOperation", `Unknown async operation ${name}`);
+      }
+      operation.resolve(syscall(this.run, parseSyscallArgs(operation.args)));
+      return true;
+    } catch (error) {
+      operation.reject(userFacing(error));
+      return false;
+    }
+  }
+
+  /**
+   * An error that is not caught at once fails the function, even if it would be caught later: the
+   * event loop has to report it before the next syscall runs.
+   */
+  #reportRejections(): "turn" {
+    runMicrotasks();
+    this.#countUserTime();
+    return "turn";
+  }
+
+  #startNested(operation: PendingOperation): Step {
+    try {
+      const call = new NestedCall(this, parseSyscallArgs(operation.args));
+      this.#nested = { call, operation };
+      call.execution.start();
+      return call.execution;
+    } catch (error) {
+      operation.reject(userFacing(error));
+      return this.#reportRejections();
+    }
+  }
+
+  /** Takes over the result of the execution that {@link advance} asked to run. */
+  nestedFinished(): void {
+    const { call, operation } = this.#nested!;
+    this.#nested = null;
+    const { execution } = call;
+    const { component } = execution.run.path;
+    for (const line of execution.log.lines) {
+      const componentPath = line.componentPath ?? component;
+      const udfPath = line.udfPath ?? canonicalName(execution.run.path);
+      this.log.append({ ...line, componentPath, udfPath });
+    }
+    this.systemMs += execution.userMs + execution.systemMs;
+    const result = execution.result!;
+    if (result.ok) operation.resolve(result.value);
+    else operation.reject(syscallError(result.error.text, result.error.data));
+    // The next `advance` comes after this turn of the event loop or at once; either way the
+    // rejection is seen before the next syscall.
+    this.#turnTaken = false;
+  }
+
+  #succeed(returned: unknown): void {
+    this.onSettled(true);
+    const { limits } = this.services;
+    const { path } = this.run;
+    try {
+      const { text, bytes } = checkResult(
+        canonicalName(path),
+        returned,
+        this.#function!.returns,
+        idContext(this.run.tx.catalog, path.component),
+        limits.resultBytes,
+      );
+      warnNearLimit(this.log, RESULT_WARNING, bytes, limits.resultBytes);
+      this.#finish({ ok: true, value: text });
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
+      this.#finish({ ok: false, error: platformFailure(error) });
+    }
+  }
+
+  #fail(error: FunctionError): void {
+    this.onSettled(false);
+    this.#finish({ ok: false, error });
+  }
+
+  #finish(result: FunctionResult): void {
+    this.result = result;
+    this.run.closeAllStreams();
+    this.#pending.length = 0;
+    if (this.request.depth === 0) {
+      warnTransaction(this.log, this.run.tx.usage, this.run.tx.limits);
+      warnUserTime(this.log, this.userMs, this.services.limits.userTimeMs);
+    }
+  }
+
+  #countUserTime(): void {
+    const now = monotonicMs();
+    this.userMs += now - this.#clockMs;
+    this.#clockMs = now;
+  }
+
+  #countSystemTime(): void {
+    const now = monotonicMs();
+    this.systemMs += now - this.#clockMs;
+    this.#clockMs = now;
+  }
+}

@@ -1,0 +1,77 @@
+// What a function's result and its failures become for the caller.
+
+import { PlatformError, userError } from "../../engine/errors.ts";
+import { checkReturns } from "../../engine/values/args_validator.ts";
+import { decodeValue } from "../../engine/values/json.ts";
+import { formatSize, sizeOf } from "../../engine/values/size.ts";
+import type { IdContext } from "../../engine/values/validator.ts";
+import type { Json } from "../../engine/values/value.ts";
+import type { FunctionError } from "../types.ts";
+import { plainError } from "./errors.ts";
+
+export const INTERNAL_ERROR_TEXT = "Your request couldn't be completed. Try again later.";
+export const SYSTEM_TIMEOUT_TEXT = "Your request timed out performing too many system operations.";
+
+export function userTimeoutText(limitMs: number): string {
+  const limit = limitMs % 1000 === 0 ? `${limitMs / 1000}s` : `${limitMs}ms`;
+  return `Function execution timed out (maximum duration: ${limit})`;
+}
+
+/**
+ * Checks the text that a function returned.
+ * @param name `mod.js:fn`
+ * @returns the text and the size of the value.
+ * @throws PlatformError when it is no value, too large, or not what the function promised.
+ */
+export function checkResult(
+  name: string,
+  returned: unknown,
+  returnsText: string,
+  context: IdContext,
+  resultBytesMax: number,
+): { readonly text: string; readonly bytes: number } {
+  const text = String(returned);
+  let value;
+  try {
+    value = decodeValue(JSON.parse(text) as Json);
+  } catch (error) {
+    throw userError(
+      "InvalidReturnValue",
+      `Function ${name} return value invalid: ${(error as Error).message}`,
+    );
+  }
+  const bytes = sizeOf(value);
+  if (bytes > resultBytesMax) {
+    throw userError(
+      "FunctionResultTooLarge",
+      `Function ${name} return value is too large (actual: ${formatSize(bytes)}, ` +
+        `limit: ${formatSize(resultBytesMax)})`,
+    );
+  }
+  const problem = checkReturns(returnsText, value, context);
+  if (problem !== null) throw userError("ReturnsValidationError", problem);
+  return { text, bytes };
+}
+
+/** A platform error as the outcome of the function. */
+export function platformFailure(error: PlatformError): FunctionError {
+  return plainError(error.message, error.data);
+}
+
+/** The error that a failed syscall throws in user code: a message, and data for a ConvexError. */
+export function syscallError(message: string, data: string | undefined): Error {
+  const error = new Error(message);
+  if (data !== undefined) (error as Error & { data?: unknown }).data = JSON.parse(data);
+  return error;
+}
+
+/**
+ * What user code may see of an error inside a syscall.
+ * @throws the error itself when it is not the user's: it ends the execution, uncatchable.
+ */
+export function userFacing(error: unknown): Error {
+  if (error instanceof PlatformError && error.kind !== "internal") {
+    return syscallError(error.message, error.data);
+  }
+  throw error;
+}

@@ -1,0 +1,179 @@
+// Live modules for executions, with everything that their evaluation looked at, so that instances
+// made in advance or kept (`experimental_reuseContext`) are used only where evaluating the modules
+// afresh would do the same.
+
+import { userError } from "../../engine/errors.ts";
+import type { ComponentId } from "../../engine/types.ts";
+import type { UdfConfig } from "../frames.ts";
+import type { LogLine } from "../types.ts";
+import { decodeBase64 } from "../../engine/values/base64.ts";
+import { ImportClock } from "./clock.ts";
+import type { CodeAccess, ModuleSource } from "./code_view.ts";
+import { ExecutionConsole, type LogLimits, LogLines } from "./console.ts";
+import { type ModuleExports, ModuleInstances, type ModuleProvider } from "./module_loader.ts";
+import { RandomStream } from "./random.ts";
+import { runInScope, type Scope, type ScopeSyscalls } from "./scope.ts";
+
+/** Origins that every component sees in `process.env`. */
+export interface SystemUrls {
+  readonly cloudUrl: string;
+  readonly siteUrl: string;
+}
+
+/** Modules and variables of one component. */
+export interface ComponentCode {
+  readonly provider: ModuleProvider;
+  readonly config: UdfConfig | null;
+  environmentVariable(name: string): string | undefined;
+}
+
+/** The component's code as the transaction's snapshot has it; looks are recorded. */
+export function componentCode(
+  access: CodeAccess,
+  component: ComponentId,
+  urls: SystemUrls,
+): ComponentCode {
+  return {
+    provider: {
+      find: (path) => access.module(component, path),
+      source: (hash) => requireSource(access.source(hash)),
+    },
+    config: access.udfConfig(component),
+    environmentVariable: (name) => environmentVariable(access, component, urls, name),
+  };
+}
+
+function requireSource(source: ModuleSource | null): ModuleSource {
+  // A module row always has its source.
+  if (source === null) throw new Error("the source of a module is missing");
+  return source;
+}
+
+/** What `process.env` shows to the component (spec function-runtime 3.6). */
+export function environmentVariable(
+  access: CodeAccess,
+  component: ComponentId,
+  urls: SystemUrls,
+  name: string,
+): string | undefined {
+  const value = component === "" ? access.environmentVariable(name) : undefined;
+  if (value !== undefined) return value;
+  if (name === "CONVEX_CLOUD_URL") return access.deployment()?.convexCloudUrl ?? urls.cloudUrl;
+  if (name === "CONVEX_SITE_URL") return access.deployment()?.convexSiteUrl ?? urls.siteUrl;
+  return undefined;
+}
+
+/** One set of live modules and what their evaluation depended on. */
+export class ImportedModules {
+  readonly globals = new Map<string, unknown>();
+  /** Lines that top-level code wrote: they appear in the log of every execution. */
+  readonly logLines: LogLine[];
+  readonly #config: UdfConfig | null;
+  readonly #environment = new Map<string, string | undefined>();
+  readonly #instances: ModuleInstances;
+  readonly #scope: Scope;
+  #code: ComponentCode;
+
+  constructor(code: ComponentCode, limits: LogLimits) {
+    this.#code = code;
+    this.#config = code.config;
+    const log = new LogLines(limits);
+    this.logLines = log.lines;
+    const provider: ModuleProvider = {
+      find: (path) => this.#code.provider.find(path),
+      source: (hash) => this.#code.provider.source(hash),
+    };
+    this.#instances = new ModuleInstances(provider);
+    this.#scope = importScope(code.config, log, this.globals, (name) => {
+      const value = this.#code.environmentVariable(name);
+      this.#environment.set(name, value);
+      return value;
+    });
+  }
+
+  /**
+   * The exports of a module, evaluated if it is not yet.
+   * @throws PlatformError when it does not exist; whatever its code throws.
+   */
+  load(path: string): ModuleExports {
+    return runInScope(this.#scope, () => this.#instances.load(path));
+  }
+
+  loadFrom(specifier: string, importer: string): ModuleExports {
+    return runInScope(this.#scope, () => this.#instances.loadFrom(specifier, importer));
+  }
+
+  /**
+   * Takes over what evaluation looked at: true if it would look the same in `code`. All looks are
+   * recorded in the transaction of `code` either way.
+   */
+  adopt(code: ComponentCode): boolean {
+    let isSame = sameConfig(code.config, this.#config);
+    for (const [path, hash] of this.#instances.used) {
+      if ((code.provider.find(path)?.hash ?? null) !== hash) isSame = false;
+    }
+    for (const [name, value] of this.#environment) {
+      if (code.environmentVariable(name) !== value) isSame = false;
+    }
+    if (isSame) this.#code = code;
+    return isSame;
+  }
+}
+
+function sameConfig(a: UdfConfig | null, b: UdfConfig | null): boolean {
+  return a?.importPhaseRngSeed === b?.importPhaseRngSeed &&
+    a?.importPhaseUnixTimestamp === b?.importPhaseUnixTimestamp;
+}
+
+function importScope(
+  config: UdfConfig | null,
+  log: LogLines,
+  globals: Map<string, unknown>,
+  environment: (name: string) => string | undefined,
+): Scope {
+  const seed = decodeBase64(config?.importPhaseRngSeed ?? "") ?? new Uint8Array();
+  return {
+    phase: "import",
+    clock: new ImportClock(config?.importPhaseUnixTimestamp ?? 0),
+    random: new RandomStream(seed),
+    console: new ExecutionConsole(log),
+    syscalls: IMPORT_SYSCALLS,
+    environmentVariable: environment,
+    globals,
+    unhandledRejection: () => {
+      // A promise that module code left behind: nobody waits for it.
+    },
+    importDynamically: dynamicImportUnsupported,
+  };
+}
+
+export function dynamicImportUnsupported(): never {
+  throw new TypeError("dynamic module import unsupported");
+}
+
+function noDatabase(): never {
+  throw new Error("Can't use database at import time");
+}
+
+/** Syscalls of module level code. */
+const IMPORT_SYSCALLS: ScopeSyscalls = {
+  syscall(name) {
+    if (name === "1.0/componentArgument") {
+      throw new Error("Can't use `componentArg` at import time");
+    }
+    return noDatabase();
+  },
+  asyncSyscall: () => Promise.reject(new Error("Can't use database at import time")),
+  jsSyscall: noDatabase,
+};
+
+/** @throws PlatformError `Couldn't find "{fn}" in module "{mod.js}".` */
+export function requireExport(exports: ModuleExports, path: string, name: string): unknown {
+  if (name === "__esModule" || !Object.hasOwn(exports, name)) {
+    throw userError(
+      "FunctionNotFound",
+      `Couldn't find ${JSON.stringify(name)} in module "${path}".`,
+    );
+  }
+  return exports[name];
+}

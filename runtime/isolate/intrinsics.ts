@@ -1,0 +1,145 @@
+// Makes the built-in objects of the realm unchangeable. The runtime and the engine share them with
+// user code: a patched `Map.prototype.get` would see the runtime's own data, and a patch would last
+// beyond the run that made it.
+
+const { defineProperty, freeze, getOwnPropertyDescriptor, getPrototypeOf } = Object;
+const { ownKeys } = Reflect;
+
+/**
+ * Prototypes that may still get new properties, such as `BigInt.prototype.toJSON`: nothing of the
+ * runtime looks for properties there that it does not know.
+ */
+const EXTENSIBLE: readonly (readonly [string, object])[] = [
+  ["BigInt", BigInt.prototype],
+  ["Number", Number.prototype],
+  ["String", String.prototype],
+  ["Date", Date.prototype],
+];
+
+/**
+ * Prototypes whose properties objects often override by assignment, which a read-only property of
+ * the prototype would forbid.
+ */
+const OVERRIDABLE: readonly object[] = [
+  Object.prototype,
+  Function.prototype,
+  Error.prototype,
+  EvalError.prototype,
+  RangeError.prototype,
+  ReferenceError.prototype,
+  SyntaxError.prototype,
+  TypeError.prototype,
+  URIError.prototype,
+  AggregateError.prototype,
+];
+
+/** Built-in objects that no global name leads to. */
+function hiddenIntrinsics(): object[] {
+  const asyncIterator = getPrototypeOf(getPrototypeOf(async function* () {}.prototype)) as object;
+  return [
+    getPrototypeOf(Uint8Array) as object,
+    getPrototypeOf(async function () {}) as object,
+    getPrototypeOf(function* () {}) as object,
+    getPrototypeOf(async function* () {}) as object,
+    getPrototypeOf(function* () {}.prototype) as object,
+    asyncIterator,
+    getPrototypeOf(asyncIterator) as object,
+    getPrototypeOf([][Symbol.iterator]()) as object,
+    getPrototypeOf(new Map()[Symbol.iterator]()) as object,
+    getPrototypeOf(new Set()[Symbol.iterator]()) as object,
+    getPrototypeOf(""[Symbol.iterator]()) as object,
+    getPrototypeOf("".matchAll(/x/g)) as object,
+    getPrototypeOf(Iterator.from({ next: () => ({ done: true, value: undefined }) })) as object,
+  ];
+}
+
+/**
+ * Locks everything that the global names lead to.
+ * @param names of the realm's global object.
+ */
+export function lockIntrinsics(realm: object, names: readonly string[]): void {
+  const found = new Set<object>();
+  const collect = (value: unknown, depth: number): void => {
+    const isObject = typeof value === "object" && value !== null || typeof value === "function";
+    if (!isObject || found.has(value)) return;
+    found.add(value);
+    for (const key of ownKeys(value)) {
+      const descriptor = getOwnPropertyDescriptor(value, key)!;
+      if (depth > 0) collect(descriptor.value, depth - 1);
+      // Methods: they are objects, too.
+      collectFunction(descriptor.get);
+      collectFunction(descriptor.set);
+      collectFunction(descriptor.value);
+    }
+    collect(getPrototypeOf(value), depth);
+  };
+  const collectFunction = (value: unknown): void => {
+    if (typeof value === "function") found.add(value);
+  };
+  for (const name of names) {
+    const descriptor = getOwnPropertyDescriptor(realm, name);
+    collect(descriptor?.value, COLLECT_DEPTH);
+  }
+  for (const value of hiddenIntrinsics()) collect(value, COLLECT_DEPTH);
+  found.delete(realm);
+  for (const value of OVERRIDABLE) allowOverride(value);
+  for (const value of found) {
+    if (isExtensiblePrototype(value)) lockProperties(value);
+    else if (value !== Error) freeze(value);
+  }
+  lockErrorConstructor();
+}
+
+/** From a global name over its prototype to the prototype's values. */
+const COLLECT_DEPTH = 3;
+
+function isExtensiblePrototype(value: object): boolean {
+  return EXTENSIBLE.some(([, prototype]) => prototype === value);
+}
+
+function lockProperties(value: object): void {
+  for (const key of ownKeys(value)) {
+    const descriptor = getOwnPropertyDescriptor(value, key)!;
+    if (!descriptor.configurable) continue;
+    if ("value" in descriptor) descriptor.writable = false;
+    descriptor.configurable = false;
+    defineProperty(value, key, descriptor);
+  }
+}
+
+/** `Error.stackTraceLimit` stays a developer's setting; V8 insists on a plain property. */
+function lockErrorConstructor(): void {
+  for (const key of ownKeys(Error)) {
+    const descriptor = getOwnPropertyDescriptor(Error, key)!;
+    if (!descriptor.configurable) continue;
+    if ("value" in descriptor) descriptor.writable = key === "stackTraceLimit";
+    descriptor.configurable = false;
+    defineProperty(Error, key, descriptor);
+  }
+}
+
+/** Turns methods into accessors that let inheriting objects have their own by assignment. */
+function allowOverride(prototype: object): void {
+  for (const key of ownKeys(prototype)) {
+    const descriptor = getOwnPropertyDescriptor(prototype, key)!;
+    if (!descriptor.configurable || !("value" in descriptor)) continue;
+    if (typeof key === "symbol") continue;
+    const { value, enumerable } = descriptor;
+    defineProperty(prototype, key, {
+      configurable: false,
+      enumerable: enumerable === true,
+      get: () => value,
+      set(this: object, own: unknown) {
+        if (this === prototype) {
+          throw new TypeError(`Cannot assign to read only property '${key}' of a built-in object`);
+        }
+        defineProperty(this, key, {
+          value: own,
+          writable: true,
+          enumerable: true,
+          configurable: true,
+        });
+      },
+    });
+  }
+}

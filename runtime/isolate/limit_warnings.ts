@@ -1,0 +1,119 @@
+// Warnings in the log of a function that came near a limit (spec function-runtime 6).
+
+import type { TransactionLimits, TransactionUsage } from "../../engine/limits.ts";
+import type { LogLines } from "./console.ts";
+
+const WARNING_SHARE = 0.8;
+const READ_HINT =
+  " Consider using smaller limits in your queries, paginating your queries, or using indexed " +
+  "queries with a selective index range expressions.";
+
+interface Warning {
+  readonly code: string;
+  readonly text: string;
+  readonly unit: "" | " bytes";
+  readonly hint: string;
+}
+
+const BYTES = { unit: " bytes", hint: "" } as const;
+const COUNT = { unit: "", hint: "" } as const;
+
+const TRANSACTION_WARNINGS: readonly (readonly [
+  keyof TransactionLimits & keyof TransactionUsage,
+  Warning,
+])[] = [
+  ["documentsRead", {
+    code: "TooManyDocumentsRead",
+    text: "Many documents read in a single function execution",
+    unit: "",
+    hint: READ_HINT,
+  }],
+  ["intervalsRead", {
+    code: "TooManyReads",
+    text: "Many reads in a single function execution",
+    unit: "",
+    hint: READ_HINT,
+  }],
+  ["bytesRead", {
+    code: "TooManyBytesRead",
+    text: "Many bytes read in a single function execution",
+    unit: " bytes",
+    hint: READ_HINT,
+  }],
+  ["documentsWritten", {
+    code: "TooManyWrites",
+    text: "Many writes in a single function execution",
+    ...COUNT,
+  }],
+  ["bytesWritten", {
+    code: "TooManyBytesWritten",
+    text: "Many bytes written in a single function execution",
+    ...BYTES,
+  }],
+  ["functionsScheduled", {
+    code: "TooManyFunctionsScheduled",
+    text: "Many functions scheduled by this mutation",
+    ...COUNT,
+  }],
+  ["scheduledArgsBytes", {
+    code: "ScheduledFunctionsArgumentsTooLarge",
+    text: "Large total size of the arguments of scheduled functions from this mutation",
+    ...BYTES,
+  }],
+];
+
+export const ARGUMENTS_WARNING: Warning = {
+  code: "TooLargeFunctionArguments",
+  text: "Large size of the function arguments",
+  ...BYTES,
+};
+export const ACTION_ARGUMENTS_WARNING: Warning = {
+  code: "FunctionArgumentsTooLarge",
+  text: "Large size of the action arguments",
+  ...BYTES,
+};
+export const RESULT_WARNING: Warning = {
+  code: "TooLargeFunctionResult",
+  text: "Large size of the function return value",
+  ...BYTES,
+};
+export const ACTION_RESULT_WARNING: Warning = {
+  code: "TooLargeFunctionResult",
+  text: "Large size of the action return value",
+  ...BYTES,
+};
+
+/** Adds the warning if `actual` is in the last fifth below the limit. */
+export function warnNearLimit(
+  log: LogLines,
+  warning: Warning,
+  actual: number,
+  limit: number,
+): void {
+  if (actual <= limit * WARNING_SHARE || actual > limit) return;
+  const { code, text, unit, hint } = warning;
+  const message = `${text} (actual: ${actual}${unit}, limit: ${limit}${unit}).${hint}`;
+  log.addSystem("WARN", message, `warning:${code}`);
+}
+
+export function warnTransaction(
+  log: LogLines,
+  usage: TransactionUsage,
+  limits: TransactionLimits,
+): void {
+  for (const [field, warning] of TRANSACTION_WARNINGS) {
+    warnNearLimit(log, warning, usage[field], limits[field]);
+  }
+}
+
+export function warnUserTime(log: LogLines, userMs: number, limitMs: number): void {
+  if (userMs <= limitMs * WARNING_SHARE || userMs > limitMs) return;
+  const limit = limitMs % 1000 === 0 ? `${limitMs / 1000}s` : `${limitMs}ms`;
+  log.addSystem(
+    "WARN",
+    `Function execution took a long time. (maximum duration: ${limit}, actual duration: ${
+      Math.round(userMs)
+    }ms).`,
+    "warning:UserTimeout",
+  );
+}

@@ -1,0 +1,149 @@
+// Turns the process's realm into the function runtime's: only the platform's globals, all of them
+// unchangeable, no way to the host. Runs once, after everything the runtime needs was imported.
+
+import { prepareStackTrace } from "./errors.ts";
+import { createGlobalObject } from "./global_object.ts";
+import { captureNetwork, onUncaught, revokePermissions } from "./host.ts";
+import { lockIntrinsics } from "./intrinsics.ts";
+import {
+  AsyncLocalStorage,
+  AsyncResource,
+  createConsoleMethods,
+  createConvex,
+  createDate,
+  createProcessEnv,
+  createStructuredClone,
+  replaceCryptoRandomness,
+  replaceMathRandom,
+  replacePerformanceClock,
+  requireAction,
+  SilentRegistry,
+  StrongRef,
+} from "./realm_globals.ts";
+import { createFetch, createTimers } from "./realm_network.ts";
+import { findScope } from "./scope.ts";
+
+/** The language itself. */
+const LANGUAGE_NAMES = `Object Function Array Number parseFloat parseInt Infinity NaN undefined
+Boolean String Symbol Date Promise RegExp Error AggregateError EvalError RangeError ReferenceError
+SyntaxError TypeError URIError globalThis JSON Math Intl ArrayBuffer Atomics Uint8Array Int8Array
+Uint16Array Int16Array Uint32Array Int32Array BigUint64Array BigInt64Array Uint8ClampedArray
+Float16Array Float32Array Float64Array DataView Map BigInt Set Iterator WeakMap WeakSet Proxy Reflect
+FinalizationRegistry WeakRef decodeURI decodeURIComponent encodeURI encodeURIComponent escape
+unescape eval isFinite isNaN SuppressedError DisposableStack AsyncDisposableStack SharedArrayBuffer
+WebAssembly`.split(/\s+/);
+
+/** What the platform adds (spec function-runtime 4). */
+const PLATFORM_NAMES = `Convex process self console URL URLSearchParams crypto Crypto SubtleCrypto
+CryptoKey DOMException Event EventTarget structuredClone setTimeout setInterval clearTimeout
+clearInterval AbortController AbortSignal AsyncLocalStorage AsyncResource ReadableStream
+ReadableStreamBYOBReader ReadableStreamDefaultReader TransformStream WritableStream
+WritableStreamDefaultWriter TextEncoder TextDecoder TextEncoderStream TextDecoderStream atob btoa
+Blob File Headers FormData Request Response fetch performance Performance PerformanceEntry
+PerformanceMark PerformanceMeasure`.split(/\s+/);
+
+const VISIBLE_NAMES: ReadonlySet<string> = new Set([...LANGUAGE_NAMES, ...PLATFORM_NAMES]);
+
+export interface LockdownOptions {
+  /** Actions keep the network. */
+  readonly allowNetwork: boolean;
+}
+
+/** @throws Error when something cannot be taken away: the process must not go on then. */
+export function lockDown(options: LockdownOptions): void {
+  const realm = globalThis as unknown as Record<string, unknown>;
+  const network = captureNetwork();
+  revokePermissions(options.allowNetwork);
+  onUncaught((reason) => findScope()?.unhandledRejection(reason));
+
+  touchLazyGlobals(realm);
+  replaceMathRandom();
+  replaceCryptoRandomness();
+  replacePerformanceClock();
+  define(realm, "Date", createDate(Date));
+  define(realm, "WeakRef", StrongRef);
+  define(realm, "FinalizationRegistry", SilentRegistry);
+  define(realm, "Convex", createConvex());
+  define(realm, "AsyncLocalStorage", AsyncLocalStorage);
+  define(realm, "AsyncResource", AsyncResource);
+  define(realm, "structuredClone", createStructuredClone(structuredClone));
+  define(realm, "fetch", createFetch(network));
+  for (const [name, timer] of Object.entries(createTimers(network))) define(realm, name, timer);
+  forbidWaiting();
+  Object.defineProperty(Error, "prepareStackTrace", {
+    get: () => prepareStackTrace,
+    // Libraries that set it would break the platform's stacks; let them believe they did.
+    set: () => {},
+    configurable: true,
+  });
+
+  // Code gets its own ones, see below; Deno's lead out of the realm.
+  delete realm.console;
+  delete realm.process;
+  removeOthers(realm);
+  Object.setPrototypeOf(realm, Object.prototype);
+  const consoleMethods = createConsoleMethods();
+  const processEnv = createProcessEnv();
+  const globalObject = createGlobalObject(realm, {
+    console: () => ({ ...consoleMethods }),
+    process: () => ({ env: processEnv }),
+  });
+  lockIntrinsics(realm, [...VISIBLE_NAMES].filter((name) => realm[name] !== realm));
+  define(realm, "globalThis", globalObject);
+  define(realm, "self", globalObject);
+  lockNames(realm);
+}
+
+function define(realm: object, name: string, value: unknown): void {
+  Object.defineProperty(realm, name, {
+    value,
+    writable: true,
+    enumerable: false,
+    configurable: true,
+  });
+}
+
+/** Deno makes many globals when they are first looked at: make them now, as plain properties. */
+function touchLazyGlobals(realm: Record<string, unknown>): void {
+  for (const name of VISIBLE_NAMES) {
+    const descriptor = Object.getOwnPropertyDescriptor(realm, name);
+    if (descriptor !== undefined && descriptor.configurable) define(realm, name, realm[name]);
+  }
+}
+
+/** `Atomics.wait` would stop the process, `waitAsync` is a timer. */
+function forbidWaiting(): void {
+  const refuse = () => {
+    throw new TypeError("Atomics.wait cannot be called in this context");
+  };
+  for (const name of ["wait", "waitAsync"]) define(Atomics, name, refuse);
+  const native = AbortSignal.timeout;
+  define(AbortSignal, "timeout", (delay: number) => {
+    requireAction("setTimeout");
+    return native.call(AbortSignal, delay);
+  });
+}
+
+/** Removes every global that is not the platform's. */
+function removeOthers(realm: Record<string, unknown>): void {
+  for (const key of Reflect.ownKeys(realm)) {
+    if (typeof key === "string" && VISIBLE_NAMES.has(key)) continue;
+    if (!Reflect.deleteProperty(realm, key)) {
+      throw new Error(`the global ${String(key)} cannot be removed`);
+    }
+  }
+}
+
+/** Fixes the names of the global object, so that nobody can put something else in their place. */
+function lockNames(realm: Record<string, unknown>): void {
+  for (const name of Reflect.ownKeys(realm)) {
+    const descriptor = Object.getOwnPropertyDescriptor(realm, name)!;
+    if (!descriptor.configurable || REPLACEABLE_NAMES.has(name as string)) continue;
+    if ("value" in descriptor) descriptor.writable = false;
+    descriptor.configurable = false;
+    Object.defineProperty(realm, name, descriptor);
+  }
+}
+
+/** Names that code may assign on `globalThis` with effect on bare use. */
+const REPLACEABLE_NAMES: ReadonlySet<string> = new Set(PLATFORM_NAMES);

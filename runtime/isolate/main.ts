@@ -1,0 +1,121 @@
+// Entry of an isolate process: opens the database read-only, gives up everything else, then serves
+// frames until the host closes the pipe.
+
+import { CursorCipher } from "../../engine/query/cursor.ts";
+import { openReadOnly, SnapshotReader } from "../../engine/snapshot.ts";
+import { type InitFrame, PROGRESS_INTERVAL_MS, type ToIsolate } from "../frames.ts";
+import { serveActions } from "./actions.ts";
+import { Analysis } from "./analysis.ts";
+import type { ExecutionServices } from "./execution.ts";
+import { FramePipe } from "./frame_pipe.ts";
+import { exitProcess, failProcess, monotonicMs, nextTurn } from "./host.ts";
+import { InstanceCache } from "./instance_cache.ts";
+import { lockDown } from "./lockdown.ts";
+import { seedFromHex } from "./random.ts";
+import { Transactions, type TransactionsOptions } from "./transactions.ts";
+
+const pipe = new FramePipe();
+
+function start(): void {
+  const init = pipe.receive();
+  if (init === null) exitProcess(0);
+  if (init.type !== "init") throw new Error(`the first frame is ${init.type}`);
+  const reader = new SnapshotReader(openReadOnly(init.dbPath));
+  // SQLite opens the other files of the database at the first read.
+  reader.batch((view) => view.latest.ts);
+  lockDown({ allowNetwork: init.mode === "actions" });
+  const options = transactionsOptions(init, reader);
+  pipe.send({ type: "ready" });
+  if (init.mode === "actions") serveActions(pipe, options);
+  else new TransactionServer(new Transactions(options), new Analysis(options)).serve();
+}
+
+function transactionsOptions(init: InitFrame, reader: SnapshotReader): TransactionsOptions {
+  const { runtimeLimits, env } = init;
+  const services: ExecutionServices = {
+    limits: runtimeLimits,
+    urls: env,
+    instances: new InstanceCache(runtimeLimits),
+    progress: reportProgress,
+  };
+  return {
+    isolate: init.isolate,
+    reader,
+    limits: init.limits,
+    cursorCipher: new CursorCipher(seedFromHex(init.cursorKey)),
+    services,
+    urls: env,
+    deploymentName: "",
+    send: (frame) => pipe.send(frame),
+  };
+}
+
+let lastProgressMs = 0;
+
+function reportProgress(callId: number, userMs: number, systemMs: number): void {
+  const now = monotonicMs();
+  if (now - lastProgressMs < PROGRESS_INTERVAL_MS) return;
+  lastProgressMs = now;
+  pipe.send({ type: "progress", callId, userMs, systemMs });
+}
+
+/** Serves frames one after another; blocks the process while there are none. */
+class TransactionServer {
+  readonly #transactions: Transactions;
+  readonly #analysis: Analysis;
+
+  constructor(transactions: Transactions, analysis: Analysis) {
+    this.#transactions = transactions;
+    this.#analysis = analysis;
+  }
+
+  serve(): void {
+    for (;;) {
+      const frame = pipe.takeReceived() ?? this.#receive();
+      if (frame === null) exitProcess(0);
+      if (this.#handle(frame)) return;
+    }
+  }
+
+  /** Waits for a frame, and uses the time before. */
+  #receive(): ToIsolate | null {
+    if (this.#transactions.hasLeisureWork) this.#transactions.useLeisure();
+    return pipe.receive();
+  }
+
+  /** True when the frame is served over turns of the event loop; then it goes on by itself. */
+  #handle(frame: ToIsolate): boolean {
+    switch (frame.type) {
+      case "run":
+        this.#transactions.run(frame, this.#next);
+        return true;
+      case "analyze":
+        this.#analysis.run(frame.request, (outcome) => {
+          pipe.send({ type: "analyzed", id: frame.id, outcome });
+          this.#next();
+        });
+        return true;
+      case "reset":
+        this.#transactions.reset(frame.epoch, frame.upTo);
+        return false;
+      case "confirm":
+        // The snapshot itself says which members of the chain it contains.
+        return false;
+      default:
+        throw new Error(`a transaction isolate cannot serve ${frame.type}`);
+    }
+  }
+
+  readonly #next = (): void => nextTurn(() => failLoudly(() => this.serve()));
+}
+
+function failLoudly(body: () => void): void {
+  try {
+    body();
+  } catch (error) {
+    failProcess(error);
+  }
+}
+
+// Deno announces that the program was loaded through globals that lockdown removes: wait for that.
+nextTurn(() => failLoudly(start));

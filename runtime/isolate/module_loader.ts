@@ -1,0 +1,145 @@
+// Turns pushed modules into live ones. Each text is compiled once; each execution evaluates the
+// modules that it needs afresh, so that no state carries over between calls (spec function-runtime 3.3).
+
+import { Script } from "node:vm";
+import { userError } from "../../engine/errors.ts";
+import type { ModuleSource } from "./code_view.ts";
+import { currentScope } from "./scope.ts";
+import { forgetScript, registerScript } from "./source_maps.ts";
+
+/** Where an execution gets its modules from. */
+export interface ModuleProvider {
+  /** Identity of the module's text, or null if there is no such module. */
+  find(path: string): { readonly hash: string } | null;
+  source(hash: string): ModuleSource;
+}
+
+export type ModuleExports = Record<string, unknown>;
+
+type Wrapper = (
+  exports: ModuleExports,
+  require: (specifier: string) => unknown,
+  module: { exports: ModuleExports },
+) => void;
+
+interface CompiledModule {
+  readonly wrapper: Wrapper;
+  readonly path: string;
+  readonly hash: string;
+  /** What the module's import specifiers mean. */
+  readonly resolved: Map<string, string>;
+}
+
+/** Compiled modules that are kept: the chunks of a few versions of a large app. */
+const COMPILED_MODULES_MAX = 4096;
+/** The wrapper's first line ends here, so that the code's own positions keep their columns. */
+const WRAPPER_HEAD = '(function(exports,require,module){"use strict";\n';
+const WRAPPER_TAIL = "\n})";
+const WRAPPER_LINES = 1;
+
+const compiledModules = new Map<string, CompiledModule>();
+
+function compile(path: string, hash: string, provider: ModuleProvider): CompiledModule {
+  const key = `${hash} ${path}`;
+  const known = compiledModules.get(key);
+  if (known !== undefined) return known;
+  const { code, codeMap, sourceMap } = provider.source(hash);
+  const filename = scriptName(path, hash);
+  registerScript(filename, { codeMap, sourceMap });
+  const script = new Script(WRAPPER_HEAD + code + WRAPPER_TAIL, {
+    filename,
+    lineOffset: -WRAPPER_LINES,
+    // Without this option `import()` would fail with another text.
+    importModuleDynamically: ((specifier: string) =>
+      currentScope().importDynamically(specifier, path)) as never,
+  });
+  const wrapper = script.runInThisContext() as Wrapper;
+  const compiled = { wrapper, path, hash, resolved: new Map<string, string>() };
+  if (compiledModules.size >= COMPILED_MODULES_MAX) {
+    for (const old of compiledModules.values()) forgetScript(scriptName(old.path, old.hash));
+    compiledModules.clear();
+  }
+  compiledModules.set(key, compiled);
+  return compiled;
+}
+
+function scriptName(path: string, hash: string): string {
+  return `convex:/${hash.slice(0, 16)}/${path}`;
+}
+
+/** One set of live modules. */
+export class ModuleInstances {
+  /** Path → text of every module that was asked for, missing ones (null) included. */
+  readonly used = new Map<string, string | null>();
+  readonly #provider: ModuleProvider;
+  readonly #modules = new Map<string, { exports: ModuleExports }>();
+
+  constructor(provider: ModuleProvider) {
+    this.#provider = provider;
+  }
+
+  /**
+   * The exports of a module, evaluated if they are not yet.
+   * @throws PlatformError when the module or one that it imports does not exist; whatever the code throws.
+   */
+  load(path: string): ModuleExports {
+    const module = this.#modules.get(path) ?? this.#instantiate(path);
+    if (module === null) throw userError("ModuleNotFound", missingModule(path));
+    return module.exports;
+  }
+
+  /** Resolves a specifier written in `importer` and loads the module. */
+  loadFrom(specifier: string, importer: string): ModuleExports {
+    return this.load(resolveSpecifier(specifier, importer));
+  }
+
+  #instantiate(path: string): { exports: ModuleExports } | null {
+    const found = this.#provider.find(path);
+    this.used.set(path, found?.hash ?? null);
+    if (found === null) return null;
+    const compiled = compile(path, found.hash, this.#provider);
+    const module = { exports: {} as ModuleExports };
+    // Before evaluation: in an import cycle the others see the exports that exist so far.
+    this.#modules.set(path, module);
+    const require = (specifier: string) => this.#require(specifier, compiled);
+    compiled.wrapper(module.exports, require, module);
+    return module;
+  }
+
+  #require(specifier: string, importer: CompiledModule): ModuleExports {
+    let path = importer.resolved.get(specifier);
+    if (path === undefined) {
+      path = resolveSpecifier(specifier, importer.path);
+      importer.resolved.set(specifier, path);
+    }
+    const module = this.#modules.get(path) ?? this.#instantiate(path);
+    if (module === null) throw this.#missingImport(specifier, path, importer);
+    return module.exports;
+  }
+
+  #missingImport(specifier: string, path: string, importer: CompiledModule): Error {
+    const { source } = this.#provider.source(importer.hash);
+    const position = Math.max(source.indexOf(JSON.stringify(specifier)), 0);
+    const before = source.slice(0, position).split("\n");
+    const column = before.at(-1)!.length + 1;
+    const where = `convex:/${importer.path}:${before.length}:${column}`;
+    return userError("ModuleNotFound", `${where}: ${missingModule(path)}`);
+  }
+}
+
+export function missingModule(path: string): string {
+  return `Couldn't find JavaScript module '${path}'. Did you forget to run \`npx convex dev\`?`;
+}
+
+/** The path that a specifier in `importer` names; other specifiers than relative ones are kept. */
+function resolveSpecifier(specifier: string, importer: string): string {
+  if (specifier.startsWith("convex:/")) return specifier.slice("convex:/".length);
+  if (!specifier.startsWith("./") && !specifier.startsWith("../")) return specifier;
+  const parts = importer.split("/").slice(0, -1);
+  for (const part of specifier.split("/")) {
+    if (part === ".") continue;
+    if (part === "..") parts.pop();
+    else parts.push(part);
+  }
+  return parts.join("/");
+}

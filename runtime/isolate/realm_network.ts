@@ -1,0 +1,119 @@
+// `fetch` and timers: real in actions, errors elsewhere (spec function-runtime 3.3 and 4).
+
+import { requireAction, unsupportedInTransactions } from "./realm_globals.ts";
+import { captureContext, currentScope, runInContext, type ScopeOperations } from "./scope.ts";
+
+const USER_AGENT = "Convex/1.0";
+
+/** The originals, taken before lockdown. */
+export interface NativeNetwork {
+  readonly fetch: typeof fetch;
+  readonly setTimeout: (callback: () => void, delay: number) => number;
+  readonly clearTimeout: (id: number) => void;
+}
+
+/** `fetch` of the realm. */
+export function createFetch(native: NativeNetwork): typeof fetch {
+  const scopedFetch = async (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
+    requireAction("fetch()");
+    const { operations } = currentScope();
+    const request = new Request(input, init);
+    const { protocol } = new URL(request.url);
+    if (protocol !== "http:" && protocol !== "https:") {
+      throw new Error(
+        `Unsupported URL scheme -- http and https are supported (scheme was ${
+          protocol.slice(0, -1)
+        })`,
+      );
+    }
+    if (!request.headers.has("user-agent")) request.headers.set("user-agent", USER_AGENT);
+    operations?.begin("fetch");
+    try {
+      return await native.fetch(request);
+    } catch (error) {
+      // An abort keeps its own error; everything else is the network's.
+      if (error instanceof DOMException || request.signal.aborted) throw error;
+      throw new Error(error instanceof Error ? error.message : String(error));
+    } finally {
+      operations?.end("fetch");
+    }
+  };
+  Object.defineProperty(scopedFetch, "name", { value: "fetch" });
+  return scopedFetch as typeof fetch;
+}
+
+type Handler = (...args: unknown[]) => unknown;
+
+export interface RealmTimers {
+  setTimeout(handler: unknown, delay?: unknown, ...args: unknown[]): number;
+  setInterval(handler: unknown, delay?: unknown, ...args: unknown[]): number;
+  clearTimeout(id?: unknown): void;
+  clearInterval(id?: unknown): void;
+}
+
+/** Timers of the realm. A timer belongs to the action that set it and ends with it. */
+export function createTimers(native: NativeNetwork): RealmTimers {
+  /** The ids that user code knows → those of the running native timers. */
+  const running = new Map<number, number>();
+  let nextId = 1;
+
+  const start = (
+    what: "setTimeout" | "setInterval",
+    handler: unknown,
+    delay: unknown,
+    args: unknown[],
+  ): number => {
+    const scope = currentScope();
+    if (scope.phase === "import") throw new Error(`${what} unsupported at import time`);
+    if (scope.phase === "transaction") {
+      // The call itself succeeds; the error fails the function as an unhandled rejection.
+      scope.unhandledRejection(unsupportedInTransactions(what));
+      return 0;
+    }
+    if (typeof handler !== "function") {
+      throw new TypeError(`${what}: the handler must be a function`);
+    }
+    const operations = scope.operations!;
+    const id = nextId++;
+    const context = captureContext();
+    const schedule = () => running.set(id, native.setTimeout(fire, delayMs(delay)));
+    const fire = () => {
+      if (!running.has(id) || operations.ended) return;
+      if (what === "setInterval") schedule();
+      else end(id, operations);
+      try {
+        runInContext(context, () => (handler as Handler)(...args));
+      } catch (error) {
+        scope.unhandledRejection(error);
+      }
+    };
+    operations.addTimer(id);
+    schedule();
+    return id;
+  };
+
+  const end = (id: number, operations: ScopeOperations | undefined): void => {
+    running.delete(id);
+    operations?.removeTimer(id);
+  };
+
+  const clear = (id: unknown): void => {
+    const nativeId = running.get(Number(id));
+    if (nativeId === undefined) return;
+    native.clearTimeout(nativeId);
+    end(Number(id), currentScope().operations);
+  };
+
+  return {
+    setTimeout: (handler, delay, ...args) => start("setTimeout", handler, delay, args),
+    setInterval: (handler, delay, ...args) => start("setInterval", handler, delay, args),
+    clearTimeout: (id) => clear(id),
+    clearInterval: (id) => clear(id),
+  };
+}
+
+/** Negative and senseless delays count as none. */
+function delayMs(delay: unknown): number {
+  const ms = Number(delay);
+  return ms > 0 ? ms : 0;
+}

@@ -1,0 +1,88 @@
+// Asynchronous syscalls of queries and mutations besides the database (spec function-runtime 1.4).
+
+import { userError } from "../../engine/errors.ts";
+import type { TransactionLimits, TransactionUsage } from "../../engine/limits.ts";
+import type { JsonObject } from "../../engine/values/value.ts";
+import type { Identity } from "../types.ts";
+import { handleOf, resolveAddress } from "./function_address.ts";
+import { displayName } from "./function_path.ts";
+import type { TransactionSyscall } from "./syscalls_database.ts";
+import type { TransactionRun } from "./transaction_run.ts";
+
+export const OTHER_SYSCALLS: ReadonlyMap<string, TransactionSyscall> = new Map<
+  string,
+  TransactionSyscall
+>([
+  ["1.0/getUserIdentity", getUserIdentity],
+  ["1.0/createFunctionHandle", createFunctionHandle],
+  ["1.0/getFunctionMetadata", getFunctionMetadata],
+  ["1.0/getDeploymentMetadata", getDeploymentMetadata],
+  ["1.0/getRequestMetadata", getRequestMetadata],
+  ["1.0/getTransactionMetrics", getTransactionMetrics],
+]);
+
+/** JSON text of what `ctx.auth.getUserIdentity()` shows. */
+export function identityJson(identity: Identity): string {
+  const isUser = identity.kind === "user" || identity.kind === "acting";
+  return isUser ? JSON.stringify(identity.attributes) : "null";
+}
+
+function getUserIdentity(run: TransactionRun): string {
+  run.state.observedIdentity = true;
+  return identityJson(run.state.call.identity);
+}
+
+function createFunctionHandle(run: TransactionRun, args: JsonObject): string {
+  if (typeof args.functionHandle === "string") return JSON.stringify(args.functionHandle);
+  const path = resolveAddress(args, "createFunctionHandle", run.path.component, run.code);
+  return JSON.stringify(handleOf(path, run.code));
+}
+
+function getFunctionMetadata(run: TransactionRun): string {
+  return JSON.stringify({ name: displayName(run.path), componentPath: run.path.component });
+}
+
+/** What every self-hosted deployment answers, but for the name. */
+export function deploymentMetadataJson(name: string): string {
+  return JSON.stringify({ name, region: null, class: "s16" });
+}
+
+function getDeploymentMetadata(run: TransactionRun): string {
+  return deploymentMetadataJson(run.state.deploymentName);
+}
+
+function getRequestMetadata(run: TransactionRun): string {
+  if (run.kind === "query") {
+    throw userError("RequestMetadataInQuery", "Cannot get request metadata in a Query");
+  }
+  run.state.observedIdentity = true;
+  const { ip, userAgent, requestId, identity } = run.state.call;
+  return JSON.stringify({
+    ip,
+    userAgent,
+    requestId,
+    scheduledFunctionId: null,
+    authToken: identity.kind === "user" ? identity.token : null,
+  });
+}
+
+/** The metric's name → the transaction's name for it. */
+const METRICS: readonly (readonly [string, keyof TransactionLimits & keyof TransactionUsage])[] = [
+  ["bytesRead", "bytesRead"],
+  ["bytesWritten", "bytesWritten"],
+  ["databaseQueries", "intervalsRead"],
+  ["documentsRead", "documentsRead"],
+  ["documentsWritten", "documentsWritten"],
+  ["functionsScheduled", "functionsScheduled"],
+  ["scheduledFunctionArgsBytes", "scheduledArgsBytes"],
+];
+
+function getTransactionMetrics(run: TransactionRun): string {
+  const { usage, limits } = run.tx;
+  const metrics: Record<string, { used: number; remaining: number }> = {};
+  for (const [metric, field] of METRICS) {
+    const used = usage[field];
+    metrics[metric] = { used, remaining: Math.max(limits[field] - used, 0) };
+  }
+  return JSON.stringify(metrics);
+}

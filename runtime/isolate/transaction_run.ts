@@ -1,0 +1,110 @@
+// What all executions of one top-level query or mutation share, and what each of them has for
+// itself: the state that database syscalls work on.
+
+import { userError } from "../../engine/errors.ts";
+import type { Database, RowStream } from "../../engine/database.ts";
+import type { Transaction } from "../../engine/transaction.ts";
+import type { Json, JsonObject } from "../../engine/values/value.ts";
+import type { RunCall } from "../frames.ts";
+import type { FunctionPath } from "../types.ts";
+import type { TransactionClock } from "./clock.ts";
+import type { CodeAccess } from "./code_view.ts";
+
+/** Shared by a top-level function and all that it calls. */
+export interface RunState {
+  readonly call: RunCall;
+  readonly clock: TransactionClock;
+  /** Shown by `getDeploymentMetadata`. */
+  readonly deploymentName: string;
+  /** The run looked at who is calling: its result may not be shared with others. */
+  observedIdentity: boolean;
+}
+
+export type TransactionKind = "query" | "mutation";
+
+/** One execution of a query or mutation, as syscalls see it. */
+export class TransactionRun {
+  readonly database: Database;
+  /** End of the page that the function read; null until it paginates. */
+  journalOut: string | null = null;
+  #paginated = false;
+  #nextQueryId = 0;
+  readonly #streams = new Map<number, RowStream>();
+
+  constructor(
+    readonly state: RunState,
+    readonly kind: TransactionKind,
+    readonly path: FunctionPath,
+    readonly tx: Transaction,
+    readonly code: CodeAccess,
+    /** Where the page of the previous run of this subscription ended. */
+    readonly journalIn: string | null,
+  ) {
+    this.database = tx.database(path.component);
+  }
+
+  openStream(query: Json | undefined, version: Json | undefined): number {
+    const id = this.#nextQueryId++;
+    this.#streams.set(id, this.database.startQuery(query, version));
+    return id;
+  }
+
+  stream(id: Json | undefined): RowStream | undefined {
+    return typeof id === "number" ? this.#streams.get(id) : undefined;
+  }
+
+  /** Whether the stream was still open. */
+  closeStream(id: Json | undefined): boolean {
+    const stream = this.stream(id);
+    if (stream === undefined) return false;
+    stream.close();
+    return this.#streams.delete(id as number);
+  }
+
+  closeAllStreams(): void {
+    for (const stream of this.#streams.values()) stream.close();
+    this.#streams.clear();
+  }
+
+  /** @throws PlatformError at the second page of one execution, and in components. */
+  startPage(): void {
+    if (this.path.component !== "") {
+      throw userError(
+        "PaginationInComponent",
+        "paginate() is only supported in the app. Learn more at " +
+          "https://docs.convex.dev/components/authoring#pagination",
+      );
+    }
+    if (this.#paginated) {
+      throw userError(
+        "MultiplePaginatedDatabaseQueries",
+        "This query or mutation function ran multiple paginated queries. Convex only supports " +
+          "a single paginated query in each function.",
+      );
+    }
+    this.#paginated = true;
+  }
+}
+
+/** @throws PlatformError unless the execution may write. */
+export function requireMutation(run: TransactionRun, name: string): void {
+  if (run.kind === "mutation") return;
+  throw userError(
+    "WriteInQuery",
+    `Invalid operation \`${name}\`: queries cannot write to the database.`,
+  );
+}
+
+/** Arguments of a syscall. @throws PlatformError when the text is no JSON object. */
+export function parseSyscallArgs(text: string): JsonObject {
+  let args: unknown;
+  try {
+    args = JSON.parse(text);
+  } catch (error) {
+    throw userError("InvalidJson", `Received invalid json: ${(error as Error).message}`);
+  }
+  if (typeof args !== "object" || args === null || Array.isArray(args)) {
+    throw userError("InvalidJson", "Received invalid json: expected an object");
+  }
+  return args as JsonObject;
+}

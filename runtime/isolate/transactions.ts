@@ -1,0 +1,229 @@
+// Runs the batches of queries and mutations that the host sends, one call after another, all in one
+// SQLite read transaction a batch.
+
+import type { ReadView, SnapshotReader } from "../../engine/snapshot.ts";
+import type { TransactionLimits } from "../../engine/limits.ts";
+import type { CursorCipher } from "../../engine/query/cursor.ts";
+import type { Timestamp } from "../../engine/timestamp.ts";
+import { Transaction } from "../../engine/transaction.ts";
+import type { ComponentId, Snapshot } from "../../engine/types.ts";
+import { type FromIsolate, RESULTS_HELD_MS_MAX, type RunCall, type RunFrame } from "../frames.ts";
+import type { RunResult } from "../frames.ts";
+import type { FunctionResult } from "../types.ts";
+import { Chain } from "./chain.ts";
+import { TransactionClock } from "./clock.ts";
+import { CodeCache, CodeView } from "./code_view.ts";
+import { drive } from "./drive.ts";
+import { Execution, type ExecutionServices } from "./execution.ts";
+import { INTERNAL_ERROR_TEXT } from "./function_result.ts";
+import { monotonicMs, realNowMs } from "./host.ts";
+import { componentCode, type SystemUrls } from "./imported_modules.ts";
+import { RandomStream, seedFromHex } from "./random.ts";
+import { type RunState, TransactionRun } from "./transaction_run.ts";
+
+/** Ids and the function's random numbers come from different streams of one seed. */
+const ID_STREAM_TAG = 1;
+
+export interface TransactionsOptions {
+  readonly isolate: number;
+  readonly reader: SnapshotReader;
+  readonly limits: TransactionLimits;
+  readonly cursorCipher: CursorCipher;
+  readonly services: ExecutionServices;
+  readonly urls: SystemUrls;
+  readonly deploymentName: string;
+  send(frame: FromIsolate): void;
+}
+
+/** One read transaction of a batch, with what the runs in it share. */
+interface BatchView {
+  readonly view: ReadView;
+  readonly older: Map<Timestamp, Snapshot>;
+  readonly codeViews: Map<Snapshot, CodeView>;
+}
+
+export class Transactions {
+  readonly #options: TransactionsOptions;
+  readonly #chain = new Chain();
+  readonly #codeCache = new CodeCache();
+  #epoch = 0;
+
+  constructor(options: TransactionsOptions) {
+    this.#options = options;
+  }
+
+  reset(epoch: number, upTo: number): void {
+    this.#epoch = epoch;
+    this.#chain.reset(upTo);
+  }
+
+  /** Runs the calls in order. `done` is called from the event loop. */
+  run(frame: RunFrame, done: () => void): void {
+    this.#epoch = frame.epoch;
+    const batch: BatchView = {
+      view: this.#options.reader.begin(),
+      older: new Map(),
+      codeViews: new Map(),
+    };
+    const held: RunResult[] = [];
+    let heldSinceMs = 0;
+    const release = () => {
+      if (held.length > 0) this.#options.send({ type: "results", results: held.splice(0) });
+    };
+    const next = (position: number) => {
+      const call = frame.calls[position];
+      if (call === undefined) {
+        batch.view.close();
+        release();
+        done();
+        return;
+      }
+      if (held.length > 0 && monotonicMs() - heldSinceMs > RESULTS_HELD_MS_MAX) release();
+      this.#runCall(batch, call, (result) => {
+        if (result !== null) {
+          if (held.length === 0) heldSinceMs = monotonicMs();
+          held.push(result);
+        }
+        next(position + 1);
+      });
+    };
+    next(0);
+  }
+
+  #runCall(batch: BatchView, call: RunCall, done: (result: RunResult | null) => void): void {
+    const startedMs = monotonicMs();
+    // A failed mutation takes a position too: the host counts along.
+    const chainSeq = call.kind === "mutation" ? this.#chain.next() : 0;
+    const fail = (failure: unknown) => {
+      this.#options.send({ type: "failed", callId: call.callId, message: failureText(failure) });
+      done(null);
+    };
+    let execution: Execution;
+    try {
+      execution = this.#execution(batch, call);
+      execution.start();
+    } catch (failure) {
+      fail(failure);
+      return;
+    }
+    drive(execution, (failure) => {
+      if (failure !== undefined) {
+        fail(failure);
+        return;
+      }
+      done(this.#result(call, chainSeq, execution, startedMs));
+    });
+  }
+
+  #execution(batch: BatchView, call: RunCall): Execution {
+    const options = this.#options;
+    const snapshot = this.#snapshot(batch, call);
+    if (call.kind !== "query" && call.kind !== "mutation") {
+      throw new Error(`a ${call.kind} cannot run in a transaction`);
+    }
+    const seed = seedFromHex(call.seed);
+    const ids = new RandomStream(new Uint8Array([...seed, ID_STREAM_TAG]));
+    const nowMs = realNowMs();
+    const tx = new Transaction(snapshot, {
+      nowMs,
+      randomBytes: (n) => ids.bytes(n),
+      limits: options.limits,
+      cursorCipher: options.cursorCipher,
+    });
+    // Functions cannot write code: the chain's overlay does not matter for it.
+    const code = this.#codeView(batch, call.at === null ? batch.view.latest : snapshot).access(tx);
+    const origin = code.udfConfig(call.path.component)?.importPhaseUnixTimestamp ?? 0;
+    const state: RunState = {
+      call,
+      clock: new TransactionClock(nowMs, origin, call.kind === "mutation"),
+      deploymentName: options.deploymentName,
+      observedIdentity: false,
+    };
+    const run = new TransactionRun(state, call.kind, call.path, tx, code, call.journal);
+    const request = {
+      path: call.path,
+      kind: call.kind,
+      visibility: call.visibility,
+      notFoundWording: call.notFoundWording,
+      args: call.args,
+      depth: 0,
+    };
+    return new Execution(options.services, run, new RandomStream(seed), request);
+  }
+
+  #snapshot(batch: BatchView, call: RunCall): Snapshot {
+    if (call.at !== null) {
+      let snapshot = batch.older.get(call.at);
+      if (snapshot === undefined) batch.older.set(call.at, snapshot = batch.view.at(call.at));
+      return snapshot;
+    }
+    if (call.kind === "query") return batch.view.latest;
+    const included = batch.view.chainSeq(this.#options.isolate);
+    return this.#chain.over(batch.view.latest, included);
+  }
+
+  #codeView(batch: BatchView, snapshot: Snapshot): CodeView {
+    let codeView = batch.codeViews.get(snapshot);
+    if (codeView === undefined) {
+      codeView = new CodeView(snapshot, this.#codeCache);
+      batch.codeViews.set(snapshot, codeView);
+    }
+    return codeView;
+  }
+
+  #result(call: RunCall, chainSeq: number, execution: Execution, startedMs: number): RunResult {
+    const { run } = execution;
+    const result: FunctionResult = execution.result!;
+    const finished = run.tx.finish();
+    const writes = result.ok ? finished.writes : [];
+    if (chainSeq > 0) this.#chain.add(chainSeq, writes);
+    const { usage } = run.tx;
+    return {
+      callId: call.callId,
+      epoch: this.#epoch,
+      chainSeq,
+      result,
+      begin: finished.begin,
+      readSet: finished.readSet,
+      writes,
+      journal: run.journalOut,
+      logLines: execution.log.lines,
+      observedIdentity: run.state.observedIdentity,
+      observedTime: run.state.clock.observed,
+      stats: {
+        executionMs: monotonicMs() - startedMs,
+        documentsRead: usage.documentsRead,
+        bytesRead: usage.bytesRead,
+        documentsWritten: usage.documentsWritten,
+        bytesWritten: usage.bytesWritten,
+      },
+    };
+  }
+
+  get hasLeisureWork(): boolean {
+    return this.#options.services.instances.wantsTime;
+  }
+
+  /** Evaluates modules that the next call will need; for times when there is nothing to run. */
+  useLeisure(): void {
+    const { reader, services, urls, limits, cursorCipher } = this.#options;
+    reader.batch((view) => {
+      const codeView = new CodeView(view.latest, this.#codeCache);
+      const tx = new Transaction(view.latest, {
+        nowMs: realNowMs(),
+        randomBytes: (n) => new Uint8Array(n),
+        limits,
+        cursorCipher,
+      });
+      const access = codeView.access(tx);
+      services.instances.prepareOne((component: ComponentId) =>
+        componentCode(access, component, urls)
+      );
+    });
+  }
+}
+
+function failureText(failure: unknown): string {
+  const detail = failure instanceof Error ? failure.message : String(failure);
+  return `${INTERNAL_ERROR_TEXT} (${detail})`;
+}
