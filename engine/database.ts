@@ -5,6 +5,7 @@ import { inArgument, invalidArgument, invalidArguments } from "./argument_errors
 import { checkDocumentSize, checkFieldCount, completeDocument } from "./document_rules.ts";
 import { documentSize } from "./document_size.ts";
 import { userError } from "./errors.ts";
+import { chargeRead, chargeWrite } from "./limits.ts";
 import { openPage, type Page, type PageArgs } from "./query/page.ts";
 import { planQuery, QueryStream } from "./query/execute.ts";
 import { IndexScan } from "./query/index_scan.ts";
@@ -96,7 +97,7 @@ export class Database implements IdContext {
     const revision = this.tx.readDocument(table.info, id);
     if (revision === null) return null;
     if (table.view !== null) return table.view(revision.json);
-    this.tx.chargeRead(documentSize(revision.json));
+    chargeRead(this.tx.usage, this.tx.limits, documentSize(revision.json));
     return revision.json;
   }
 
@@ -141,7 +142,7 @@ export class Database implements IdContext {
     const method = "db.delete";
     const target = this.#target(id, tableName, method);
     const json = this.#existing(target, method);
-    this.tx.chargeWrite(0);
+    chargeWrite(this.tx.usage, this.tx.limits, 0);
     this.tx.write(target.table.info.tablet, target.id, null);
     return json;
   }
@@ -263,7 +264,7 @@ export class Database implements IdContext {
     const json = stringifyValue(fields);
     if (json === before) return json;
     this.#checkSchema(name, fields);
-    this.tx.chargeWrite(checkDocumentSize(fields));
+    chargeWrite(this.tx.usage, this.tx.limits, checkDocumentSize(fields));
     this.tx.write(info.tablet, id, json, before === null);
     return json;
   }

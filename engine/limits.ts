@@ -1,6 +1,9 @@
 // Limits of one transaction (spec values-and-queries 4.3, function-runtime 6). Where the reference
 // and the documentation differ, the larger number holds.
 
+import { userError } from "./errors.ts";
+import { formatSize } from "./values/size.ts";
+
 export interface TransactionLimits {
   readonly documentsRead: number;
   readonly bytesRead: number;
@@ -46,6 +49,81 @@ export function emptyUsage(): TransactionUsage {
     functionsScheduled: 0,
     scheduledArgsBytes: 0,
   };
+}
+
+const READ_HINT =
+  "Consider using smaller limits in your queries, paginating your queries, or using indexed " +
+  "queries with a selective index range expressions.";
+
+/**
+ * Counts a document that a function is about to see.
+ * @throws PlatformError TooManyDocumentsRead, TooManyBytesRead: nothing is counted then
+ */
+export function chargeRead(
+  usage: TransactionUsage,
+  limits: TransactionLimits,
+  bytes: number,
+): void {
+  if (usage.documentsRead + 1 > limits.documentsRead) {
+    throw userError(
+      "TooManyDocumentsRead",
+      `Too many documents read in a single function execution (limit: ${limits.documentsRead}). ` +
+        READ_HINT,
+    );
+  }
+  if (usage.bytesRead + bytes > limits.bytesRead) {
+    throw userError(
+      "TooManyBytesRead",
+      `Too many bytes read in a single function execution (limit: ${limits.bytesRead} bytes). ` +
+        READ_HINT,
+    );
+  }
+  usage.documentsRead++;
+  usage.bytesRead += bytes;
+}
+
+/**
+ * Counts intervals that were added to the read set.
+ * @throws PlatformError TooManyReads
+ */
+export function chargeIntervals(
+  usage: TransactionUsage,
+  limits: TransactionLimits,
+  added: number,
+): void {
+  usage.intervalsRead += added;
+  if (usage.intervalsRead > limits.intervalsRead) {
+    throw userError(
+      "TooManyReads",
+      `Too many reads in a single function execution (limit: ${limits.intervalsRead}). ${READ_HINT}`,
+    );
+  }
+}
+
+/**
+ * Counts a write of a user document.
+ * @throws PlatformError TooManyWrites, TooManyBytesWritten: nothing is counted then
+ */
+export function chargeWrite(
+  usage: TransactionUsage,
+  limits: TransactionLimits,
+  bytes: number,
+): void {
+  if (usage.documentsWritten + 1 > limits.documentsWritten) {
+    throw userError(
+      "TooManyWrites",
+      `Too many writes in a single function execution (limit: ${limits.documentsWritten})`,
+    );
+  }
+  if (usage.bytesWritten + bytes > limits.bytesWritten) {
+    throw userError(
+      "TooManyBytesWritten",
+      "Too many bytes written in a single function execution " +
+        `(limit: ${formatSize(limits.bytesWritten)})`,
+    );
+  }
+  usage.documentsWritten++;
+  usage.bytesWritten += bytes;
 }
 
 /** Greatest size of one document, system fields included. */

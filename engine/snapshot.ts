@@ -2,10 +2,10 @@
 // latest state and, with the undo log laid over it, older ones.
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { arrayStatement } from "./array_statement.ts";
 import { Catalog, type CatalogCounters, INITIAL_COUNTERS } from "./catalog.ts";
 import { assert, PlatformError } from "./errors.ts";
 import { overlaid, Overlay } from "./overlay.ts";
-import { prepareArrays } from "./statements.ts";
 import { META } from "./storage_schema.ts";
 import { byIdIndex } from "./system_tables.ts";
 import { type Timestamp, TIMESTAMP_ZERO } from "./timestamp.ts";
@@ -66,7 +66,7 @@ export class SnapshotReader {
   #isOpen = false;
 
   constructor(db: DatabaseSync) {
-    const prepare = (sql: string) => prepareArrays(db, sql);
+    const prepare = (sql: string) => arrayStatement(db, sql);
     this.#begin = prepare("BEGIN");
     this.#commit = prepare("COMMIT");
     this.#header = prepare(

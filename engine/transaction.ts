@@ -3,8 +3,13 @@
 
 import type { Catalog, IndexInfo, TableInfo } from "./catalog.ts";
 import { Database } from "./database.ts";
-import { assert, userError } from "./errors.ts";
-import { emptyUsage, type TransactionLimits, type TransactionUsage } from "./limits.ts";
+import { assert } from "./errors.ts";
+import {
+  chargeIntervals,
+  emptyUsage,
+  type TransactionLimits,
+  type TransactionUsage,
+} from "./limits.ts";
 import { overlaid, Overlay, type OverlayVersion } from "./overlay.ts";
 import type { CursorCipher } from "./query/cursor.ts";
 import { ReadSet } from "./read_set.ts";
@@ -23,6 +28,7 @@ import type {
   FlatReadSet,
   IndexId,
   IndexKey,
+  IndexRow,
   Interval,
   Revision,
   Snapshot,
@@ -30,7 +36,6 @@ import type {
 } from "./types.ts";
 import { encodeId, newInternalId } from "./values/id.ts";
 import { byIdKey, encodeKey, KEY_AFTER } from "./values/key.ts";
-import { formatSize } from "./values/size.ts";
 import type { Value } from "./values/value.ts";
 
 export interface TransactionOptions {
@@ -58,11 +63,9 @@ const TABLES_BY_NAME = systemIndexId(SYSTEM_TABLES.tables.number, 0);
 const INDEXES_BY_TABLET = systemIndexId(SYSTEM_TABLES.indexes.number, 0);
 const SCHEMAS_BY_STATE = systemIndexId(SYSTEM_TABLES.schemas.number, 0);
 
+/** Documents that a transaction keeps at hand after reading them. */
+const RECENT_READS_MAX = 64;
 const INTERNAL_ID_RANDOM_BYTES = 14;
-const READ_HINT =
-  "Consider using smaller limits in your queries, paginating your queries, or using indexed " +
-  "queries with a selective index range expressions.";
-
 export class Transaction {
   readonly begin: Timestamp;
   readonly nowMs: number;
@@ -79,9 +82,12 @@ export class Transaction {
   /** Reads of the developer's tables; only these are limited. */
   readonly #userReads = new ReadSet();
   readonly #systemReads = new ReadSet();
-  /** What {@link #dependOn} already recorded. */
-  readonly #dependencies = new Set<string>();
+  // What the transaction is already recorded to depend on: most functions look up few tables often.
   readonly #namedTablets = new Set<Tablet>();
+  readonly #indexedTablets = new Set<Tablet>();
+  readonly #schemas = new Set<ComponentId>();
+  /** Saves reading a document again to patch it. Own writes come first, so it may be out of date. */
+  readonly #recentReads = new Map<string, { tablet: Tablet; revision: Revision | null }>();
   readonly #systemTables = new Map<string, SystemTableAccess>();
   readonly #journal: JournalEntry[] = [];
   readonly #nested: NestedStart[] = [];
@@ -152,11 +158,15 @@ export class Transaction {
 
   /** Makes the transaction depend on the definitions of the table's indexes. */
   dependOnIndexes(tablet: Tablet): void {
+    if (this.#indexedTablets.has(tablet)) return;
+    this.#indexedTablets.add(tablet);
     this.#dependOn(INDEXES_BY_TABLET, [tablet]);
   }
 
   /** Makes the transaction depend on the component's active schema. */
   dependOnSchema(component: ComponentId): void {
+    if (this.#schemas.has(component)) return;
+    this.#schemas.add(component);
     this.#dependOn(SCHEMAS_BY_STATE, [component, "active"]);
   }
 
@@ -174,9 +184,6 @@ export class Transaction {
 
   #dependOn(index: IndexId, prefix: Value[]): void {
     const start = encodeKey(prefix);
-    const memo = `${index} ${start}`;
-    if (this.#dependencies.has(memo)) return;
-    this.#dependencies.add(memo);
     this.addRead(index, start, start + KEY_AFTER);
   }
 
@@ -196,73 +203,36 @@ export class Transaction {
       this.#systemReads.add(index, start, end);
       return;
     }
-    const { usage, limits } = this;
     const before = this.#userReads.intervalCount;
     this.#userReads.add(index, start, end);
-    usage.intervalsRead += this.#userReads.intervalCount - before;
-    if (usage.intervalsRead > limits.intervalsRead) {
-      throw userError(
-        "TooManyReads",
-        `Too many reads in a single function execution (limit: ${limits.intervalsRead}). ${READ_HINT}`,
-      );
-    }
-  }
-
-  /**
-   * Counts a document that the function is about to see.
-   * @throws PlatformError TooManyDocumentsRead, TooManyBytesRead: nothing is counted then
-   */
-  chargeRead(bytes: number): void {
-    const { usage, limits } = this;
-    if (usage.documentsRead + 1 > limits.documentsRead) {
-      throw userError(
-        "TooManyDocumentsRead",
-        `Too many documents read in a single function execution (limit: ${limits.documentsRead}). ` +
-          READ_HINT,
-      );
-    }
-    if (usage.bytesRead + bytes > limits.bytesRead) {
-      throw userError(
-        "TooManyBytesRead",
-        `Too many bytes read in a single function execution (limit: ${limits.bytesRead} bytes). ` +
-          READ_HINT,
-      );
-    }
-    usage.documentsRead++;
-    usage.bytesRead += bytes;
+    chargeIntervals(this.usage, this.limits, this.#userReads.intervalCount - before);
   }
 
   /** The document, or null; records the read, but counts only the interval. */
   readDocument(table: TableInfo, id: string): Revision | null {
     const key = byIdKey(id);
-    this.recordInterval(table, byIdIndex(table.tablet), key, key + KEY_AFTER);
-    return this.view.get(table.tablet, id);
+    const { tablet } = table;
+    this.recordInterval(table, byIdIndex(tablet), key, key + KEY_AFTER);
+    const written = this.#writes.get(tablet, id);
+    if (written !== undefined) return written.json === null ? null : written as Revision;
+    const recent = this.#recentReads.get(id);
+    if (recent !== undefined && recent.tablet === tablet) return recent.revision;
+    const revision = this.#base.get(tablet, id);
+    this.#remember(tablet, id, revision);
+    return revision;
+  }
+
+  /** Notes a row that the function got: it may well write to it next. */
+  noteRow(tablet: Tablet, row: IndexRow): void {
+    this.#remember(tablet, row.id, row);
+  }
+
+  #remember(tablet: Tablet, id: string, revision: Revision | null): void {
+    if (this.#recentReads.size >= RECENT_READS_MAX) this.#recentReads.clear();
+    this.#recentReads.set(id, { tablet, revision });
   }
 
   // Writes.
-
-  /**
-   * Counts a write of a user document.
-   * @throws PlatformError TooManyWrites, TooManyBytesWritten
-   */
-  chargeWrite(bytes: number): void {
-    const { usage, limits } = this;
-    if (usage.documentsWritten + 1 > limits.documentsWritten) {
-      throw userError(
-        "TooManyWrites",
-        `Too many writes in a single function execution (limit: ${limits.documentsWritten})`,
-      );
-    }
-    if (usage.bytesWritten + bytes > limits.bytesWritten) {
-      throw userError(
-        "TooManyBytesWritten",
-        "Too many bytes written in a single function execution " +
-          `(limit: ${formatSize(limits.bytesWritten)})`,
-      );
-    }
-    usage.documentsWritten++;
-    usage.bytesWritten += bytes;
-  }
 
   /** A fresh id of the table and a creation time after all earlier ones of this transaction. */
   newDocument(table: TableInfo): { id: string; creationTime: number } {
@@ -315,7 +285,8 @@ export class Transaction {
     }
     this.usage.documentsWritten = start.documentsWritten;
     this.usage.bytesWritten = start.bytesWritten;
-    // A table that the nested mutation created is gone.
+    // These may be what the nested mutation wrote or created.
+    this.#recentReads.clear();
     this.#systemTables.clear();
   }
 

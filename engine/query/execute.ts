@@ -3,7 +3,7 @@
 import type { IndexInfo } from "../catalog.ts";
 import { documentSize } from "../document_size.ts";
 import { userError } from "../errors.ts";
-import { SCAN_BATCH_ROWS_DEFAULT } from "../limits.ts";
+import { chargeRead, SCAN_BATCH_ROWS_DEFAULT } from "../limits.ts";
 import { byCreationTimeIndex } from "../system_tables.ts";
 import type { Transaction } from "../transaction.ts";
 import type { IndexKey, Interval, Order } from "../types.ts";
@@ -164,7 +164,7 @@ export class QueryStream {
     const row = this.#scan.next(leading ?? batchRows);
     if (row === null) return null;
     const bytes = documentSize(row.json);
-    if (!table.info.isSystem) tx.chargeRead(bytes);
+    if (!table.info.isSystem) chargeRead(tx.usage, tx.limits, bytes);
     const json = table.view === null ? row.json : table.view(row.json);
     return { key: row.key, bytes, json: this.#passes(json) ? json : null };
   }

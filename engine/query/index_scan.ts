@@ -50,6 +50,7 @@ export class IndexScan {
       return null;
     }
     this.#position++;
+    this.tx.noteRow(this.table.tablet, row);
     if (this.order === "asc") {
       this.tx.recordInterval(this.table, this.index.id, start, row.key + KEY_AFTER);
     } else {
