@@ -3,36 +3,47 @@
 // move; under constant writing that moment does not come by itself, so past a size it is forced by
 // holding the writes back for one short pass.
 
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { arrayStatement } from "./array_statement.ts";
 import type { CheckpointReply } from "./checkpoint_worker.ts";
 import type { Committer } from "./committer.ts";
 
-/** Pages in the log, not yet moved, that start a pass: 8 MiB. */
-const PASS_PAGES_MIN = 2048;
-/** Pages in the log that make the writes wait for a pass: 64 MiB. */
-const HOLD_PAGES_MIN = 16_384;
+/** When to do what, in pages of the log. */
+export interface CheckpointBounds {
+  /** Pages not yet moved that start a pass. */
+  readonly passPagesMin: number;
+  /** Pages in the log that make the writes wait for a pass. */
+  readonly holdPagesMin: number;
+}
+
+/** 8 MiB and 64 MiB. */
+const BOUNDS_DEFAULT: CheckpointBounds = { passPagesMin: 2048, holdPagesMin: 16_384 };
 
 export class Checkpointer {
   readonly #committer: Committer;
   readonly #path: string;
+  readonly #bounds: CheckpointBounds;
+  /** A connection of its own: SQLite does not tell the log's size within a transaction. */
+  readonly #db: DatabaseSync;
   readonly #logSize: StatementSync;
   #worker: Worker | null = null;
   #running: Promise<void> | null = null;
   #closed = false;
 
-  /** @param db a connection of this thread, to ask for the size of the log */
-  constructor(committer: Committer, db: DatabaseSync, path: string) {
+  constructor(committer: Committer, path: string, bounds = BOUNDS_DEFAULT) {
     this.#committer = committer;
     this.#path = path;
-    this.#logSize = arrayStatement(db, "PRAGMA wal_checkpoint(NOOP)");
+    this.#bounds = bounds;
+    this.#db = new DatabaseSync(path);
+    this.#db.exec("PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = 0");
+    this.#logSize = arrayStatement(this.#db, "PRAGMA wal_checkpoint(NOOP)");
   }
 
   /** Call it now and then, after writes: starts a pass if one is due. */
   consider(): void {
     if (this.#running !== null || this.#closed) return;
     const { pages, moved } = this.#size();
-    if (pages - moved < PASS_PAGES_MIN) return;
+    if (pages - moved < this.#bounds.passPagesMin) return;
     this.#running = this.#run().finally(() => this.#running = null);
   }
 
@@ -41,11 +52,12 @@ export class Checkpointer {
     this.#closed = true;
     await this.#running;
     this.#worker?.terminate();
+    this.#db.close();
   }
 
   async #run(): Promise<void> {
     await this.#pass();
-    if (this.#size().pages < HOLD_PAGES_MIN) return;
+    if (this.#size().pages < this.#bounds.holdPagesMin) return;
     await this.#committer.exclusively(() => this.#pass());
   }
 

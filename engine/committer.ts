@@ -14,6 +14,7 @@ import type { Disk } from "./disk.ts";
 import { DocumentWriter, type SessionOutcome } from "./document_writer.ts";
 import type { Durability } from "./durability.ts";
 import { assert, PlatformError } from "./errors.ts";
+import { SessionOutcomes } from "./session_outcomes.ts";
 import { nextTimestamp, type Timestamp } from "./timestamp.ts";
 import type {
   CommitResult,
@@ -53,6 +54,7 @@ export class Committer {
   readonly #db: DatabaseSync;
   readonly #writer: DocumentWriter;
   readonly #rows: CommitRows;
+  readonly #sessions: SessionOutcomes;
   readonly #durability: Durability;
   readonly #disk: Disk;
   readonly #clock: () => number;
@@ -83,6 +85,7 @@ export class Committer {
     this.#durable = this.#latest;
     this.#log = new CommitLog(this.#latest);
     this.#rows = new CommitRows(this.#writer);
+    this.#sessions = new SessionOutcomes(this.#writer);
   }
 
   /** The last commit, durable or not. */
@@ -177,7 +180,7 @@ export class Committer {
 
   /** What the request of the session came to. It may not be durable yet: see {@link whenDurable}. */
   sessionOutcome(sessionId: string, requestId: number): SessionOutcome | null {
-    return this.#writer.findSession(sessionId, requestId);
+    return this.#sessions.find(sessionId, requestId);
   }
 
   /** Tells of every durable commit, in order. Returns how to stop. */
@@ -262,7 +265,7 @@ export class Committer {
       ts = chain === undefined ? transaction.begin : this.#latest;
       group = session === undefined ? null : this.#openGroup();
     }
-    if (session !== undefined) this.#writer.insertSession(session, ts);
+    if (session !== undefined) this.#sessions.record(session, ts);
     if (chain !== undefined) this.#chains.set(chain.isolate, chain.seq);
     const result: CommitResult = { kind: "committed", ts };
     if (group === null) this.whenDurable(ts).then(() => resolve(result), reject);
@@ -276,7 +279,7 @@ export class Committer {
   #validate({ begin, readSet, writes, chain, session }: FinishedTransaction): Conflict | null {
     assert(begin <= this.#latest, "a transaction begins at a commit that has happened");
     if (session !== undefined) {
-      const outcome = this.#writer.findSession(session.sessionId, session.requestId);
+      const outcome = this.#sessions.find(session.sessionId, session.requestId);
       if (outcome !== null) return { ts: outcome.ts, table: null, id: null, source: null };
     }
     // What only read saw one snapshot, and stands at that point of the order.

@@ -3,6 +3,7 @@
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { arrayStatement } from "./array_statement.ts";
+import type { IndexInfo } from "./catalog.ts";
 import { byIdIndex } from "./system_tables.ts";
 import type { Timestamp } from "./timestamp.ts";
 import type {
@@ -14,14 +15,29 @@ import type {
   SessionRecord,
   Tablet,
 } from "./types.ts";
+import { TwoGenerations } from "./two_generations.ts";
 import { byIdKey } from "./values/key.ts";
 
 /** The current revision of a document and its row number. */
 export interface StoredDocument {
   readonly doc: number;
+  readonly tablet: Tablet;
   readonly ts: Timestamp;
   readonly json: string;
+  /** Its keys in the indexes of its table, once they were computed; see `index_changes.ts`. */
+  indexKeys?: IndexKeys;
 }
+
+/** A document's key in each index of the list, in the order of the list. */
+export interface IndexKeys {
+  readonly indexes: readonly IndexInfo[];
+  readonly keys: readonly IndexKey[];
+}
+
+/** Memory for documents that were written lately: they are the most likely to be written again. */
+const CACHE_BYTES_MAX = 16 * 1024 * 1024;
+/** Estimated memory of a cached document besides its text. */
+const CACHED_DOCUMENT_BYTES = 400;
 
 /** What a repeated mutation is answered with. */
 export interface SessionOutcome {
@@ -53,9 +69,15 @@ export class DocumentWriter {
   readonly #writeChain: StatementSync;
   readonly #insertSession: StatementSync;
   readonly #findSession: StatementSync;
+  readonly #greatestRequest: StatementSync;
   readonly #writeMeta: StatementSync;
   readonly #readMeta: StatementSync;
   readonly #deleteMeta: StatementSync;
+  /** By id. This connection is the only one that writes, so what is here is what is stored. */
+  readonly #cache = new TwoGenerations<string, StoredDocument>(
+    CACHE_BYTES_MAX,
+    ({ json }) => CACHED_DOCUMENT_BYTES + json.length,
+  );
   #lastDoc: number;
   #lastSeq: number;
 
@@ -97,6 +119,10 @@ export class DocumentWriter {
       db,
       "SELECT ts, result, log_lines FROM sessions WHERE session_id = ? AND request_id = ?",
     );
+    this.#greatestRequest = arrayStatement(
+      db,
+      "SELECT max(request_id) FROM sessions WHERE session_id = ?",
+    );
     this.#writeMeta = db.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)");
     this.#readMeta = arrayStatement(db, "SELECT value FROM meta WHERE key = ?");
     this.#deleteMeta = db.prepare("DELETE FROM meta WHERE key = ?");
@@ -117,6 +143,7 @@ export class DocumentWriter {
   }
 
   rollback(): void {
+    this.#cache.clear();
     if (this.#db.isTransaction) this.#rollback.run();
   }
 
@@ -130,6 +157,7 @@ export class DocumentWriter {
       this.#db.exec("RELEASE body");
       return value;
     } catch (error) {
+      this.#cache.clear();
       this.#db.exec("ROLLBACK TO body; RELEASE body");
       this.#lastDoc = lastDoc;
       this.#lastSeq = lastSeq;
@@ -144,10 +172,13 @@ export class DocumentWriter {
 
   /** The current revision, of this group's earlier commits included. */
   find(tablet: Tablet, id: string): StoredDocument | null {
+    const cached = this.#cache.get(id);
+    // While a table is imported, two tablets may hold the same ids.
+    if (cached !== undefined && cached.tablet === tablet) return cached;
     const row = this.#find.get(byIdIndex(tablet), byIdKey(id)) as unknown as
       | [number, Timestamp, string]
       | undefined;
-    return row === undefined ? null : { doc: row[0], ts: row[1], json: row[2] };
+    return row === undefined ? null : { doc: row[0], tablet, ts: row[1], json: row[2] };
   }
 
   /** Rows of an index, of this group's earlier commits included. Ascending only. */
@@ -174,21 +205,37 @@ export class DocumentWriter {
   }
 
   /** Adds a document; returns its row number. */
-  insert(tablet: Tablet, id: string, ts: Timestamp, json: string): number {
+  insert(
+    tablet: Tablet,
+    id: string,
+    ts: Timestamp,
+    json: string,
+    indexKeys: IndexKeys,
+  ): number {
     const doc = ++this.#lastDoc;
     this.#insertDocument.run(doc, tablet, id, ts, json);
     this.#insertLog.run(++this.#lastSeq, ts, tablet, id, null, null, 0);
+    this.#cache.set(id, { doc, tablet, ts, json, indexKeys });
     return doc;
   }
 
-  update(tablet: Tablet, id: string, ts: Timestamp, json: string, stored: StoredDocument): void {
-    this.#updateDocument.run(ts, json, stored.doc);
+  update(
+    stored: StoredDocument,
+    id: string,
+    ts: Timestamp,
+    json: string,
+    indexKeys: IndexKeys,
+  ): void {
+    const { doc, tablet } = stored;
+    this.#updateDocument.run(ts, json, doc);
     this.#insertLog.run(++this.#lastSeq, ts, tablet, id, stored.ts, stored.json, 0);
+    this.#cache.set(id, { doc, tablet, ts, json, indexKeys });
   }
 
-  delete(tablet: Tablet, id: string, ts: Timestamp, stored: StoredDocument): void {
+  delete(stored: StoredDocument, id: string, ts: Timestamp): void {
     this.#deleteDocument.run(stored.doc);
-    this.#insertLog.run(++this.#lastSeq, ts, tablet, id, stored.ts, stored.json, 1);
+    this.#insertLog.run(++this.#lastSeq, ts, stored.tablet, id, stored.ts, stored.json, 1);
+    this.#cache.delete(id);
   }
 
   insertEntry(index: IndexId, key: IndexKey, doc: number): void {
@@ -219,6 +266,12 @@ export class DocumentWriter {
       | undefined;
     if (row === undefined) return null;
     return { ts: row[0], result: row[1], logLines: JSON.parse(row[2]) };
+  }
+
+  /** The greatest request of the session that has an outcome. */
+  greatestRequest(sessionId: string): number | null {
+    const row = this.#greatestRequest.get(sessionId) as unknown as [number | null];
+    return row[0];
   }
 
   readMeta(key: string): number | null {

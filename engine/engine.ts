@@ -74,7 +74,7 @@ export class Engine {
     });
     this.#reading = openReadOnly(options.path);
     this.#reader = new SnapshotReader(this.#reading);
-    this.#checkpointer = new Checkpointer(this.committer, this.#writing, options.path);
+    this.#checkpointer = new Checkpointer(this.committer, options.path);
     this.#backfill = new IndexBackfill(this);
     this.#schemaValidation = new SchemaValidation(this);
     this.#retention = new Retention(

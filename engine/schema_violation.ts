@@ -1,7 +1,7 @@
 // While a push waits, its schema is pending or validated: writes that break it succeed, and it is the
 // schema that fails (spec values-and-queries 9). Active schemas are enforced in `Transaction`.
 
-import type { Catalog, CatalogSchema, TableInfo } from "./catalog.ts";
+import type { Catalog, CatalogSchema, SchemaDocument, TableInfo } from "./catalog.ts";
 import type { DocumentWriter } from "./document_writer.ts";
 import { assert } from "./errors.ts";
 import { idContext } from "./id_context.ts";
@@ -32,8 +32,13 @@ export function failedSchemaWrites(
   return [...failed.values()];
 }
 
+/** Whether a push waits for the schema. */
+export function isWaiting({ state }: Pick<SchemaDocument, "state">): boolean {
+  return state === "pending" || state === "validated";
+}
+
 /** The schema of the component that a push waits for, if any. */
-export function waitingSchema(catalog: Catalog, component: ComponentId): CatalogSchema | null {
+function waitingSchema(catalog: Catalog, component: ComponentId): CatalogSchema | null {
   return catalog.schema(component, "pending") ?? catalog.schema(component, "validated");
 }
 
