@@ -2,6 +2,7 @@
 // errors (spec values-and-queries 2, 4 to 7). One instance serves one execution of a function.
 
 import { inArgument, invalidArgument, invalidArguments } from "./argument_errors.ts";
+import { applyPatch, type Draft, draftText, parseDraft, parsePatch } from "./document_draft.ts";
 import { checkDocumentSize, checkFieldCount, completeDocument } from "./document_rules.ts";
 import { documentSize } from "./document_size.ts";
 import { userError } from "./errors.ts";
@@ -13,19 +14,12 @@ import { parseQuery } from "./query/parse.ts";
 import { byIdIndex } from "./system_tables.ts";
 import { type Transaction, WHOLE_INDEX } from "./transaction.ts";
 import type { ComponentId } from "./types.ts";
-import { checkFieldName, checkIdentifier } from "./values/field.ts";
+import { checkIdentifier } from "./values/field.ts";
 import { decodeId, tableNumberOf } from "./values/id.ts";
-import { decodeValue, isUndefinedMarker, parseDocument, stringifyValue } from "./values/json.ts";
+import { parseDocument } from "./values/json.ts";
 import { checkDocument } from "./values/schema.ts";
 import type { IdContext } from "./values/validator.ts";
-import {
-  isJsonObject,
-  isValueObject,
-  type Json,
-  type JsonObject,
-  setField,
-  type ValueObject,
-} from "./values/value.ts";
+import type { Json, ValueObject } from "./values/value.ts";
 import {
   type ClientVersion,
   isBefore,
@@ -104,12 +98,12 @@ export class Database implements IdContext {
   /** Creates the table if there is none of that name. Returns the new document's id. */
   insert(tableName: Json | undefined, value: Json | undefined): string {
     const method = "db.insert";
-    const fields = objectArgument(value, method);
+    const draft = inArgument("value", method, () => parseDraft(value));
     const name = identifierArgument(tableName, "table", method);
     if (name.startsWith("_")) throw systemTableError();
     const table = this.tx.createTable(this.component, name);
     const { id, creationTime } = this.tx.newDocument(table);
-    this.#store({ name, info: table }, id, creationTime, fields, null);
+    this.#store({ name, info: table }, id, creationTime, draft, null);
     return id;
   }
 
@@ -117,24 +111,20 @@ export class Database implements IdContext {
   patch(id: Json | undefined, value: Json | undefined, tableName?: Json): string {
     const method = "db.patch";
     const target = this.#target(id, tableName, method);
-    const changes = inArgument("value", method, () => decodePatch(value));
+    const patch = inArgument("value", method, () => parsePatch(value));
     const json = this.#existing(target, method);
-    const document = parseDocument(json);
-    const creationTime = document._creationTime as number;
-    for (const field of changes.removed) delete document[field];
-    for (const field of Object.keys(changes.set)) setField(document, field, changes.set[field]!);
-    checkFieldCount(document);
-    return this.#store(target.table, target.id, creationTime, document, json);
+    const draft = applyPatch(json, patch);
+    checkFieldCount(draft.fields);
+    return this.#store(target.table, target.id, creationTimeOf(json), draft, json);
   }
 
   /** Returns the new document. */
   replace(id: Json | undefined, value: Json | undefined, tableName?: Json): string {
     const method = "db.replace";
     const target = this.#target(id, tableName, method);
-    const fields = objectArgument(value, method);
+    const draft = inArgument("value", method, () => parseDraft(value));
     const json = this.#existing(target, method);
-    const creationTime = parseDocument(json)._creationTime as number;
-    return this.#store(target.table, target.id, creationTime, fields, json);
+    return this.#store(target.table, target.id, creationTimeOf(json), draft, json);
   }
 
   /** Returns the old document. */
@@ -250,18 +240,18 @@ export class Database implements IdContext {
 
   /**
    * Writes the document, unless it is the same as before. Returns its text.
-   * @param fields become the document
    * @param before its text so far; null for a new document
    */
   #store(
     { info, name }: Pick<VisibleTable, "info" | "name">,
     id: string,
     creationTime: number,
-    fields: ValueObject,
+    draft: Draft,
     before: string | null,
   ): string {
+    const { fields } = draft;
     completeDocument(fields, id, creationTime);
-    const json = stringifyValue(fields);
+    const json = draftText(draft);
     if (json === before) return json;
     this.#checkSchema(name, fields);
     chargeWrite(this.tx.usage, this.tx.limits, checkDocumentSize(fields));
@@ -301,36 +291,13 @@ function identifierArgument(json: Json | undefined, argument: string, method: st
   return text;
 }
 
-function objectArgument(json: Json | undefined, method: string): ValueObject {
-  return inArgument("value", method, () => {
-    if (json === undefined) throw notAnObject();
-    const value = decodeValue(json);
-    if (!isValueObject(value)) throw notAnObject();
-    return value;
-  });
-}
+const CREATION_TIME_FIRST = '{"_creationTime":';
 
-function notAnObject(): Error {
-  return userError("InvalidArgument", "Value must be an Object");
-}
-
-/** Separates the fields that a patch removes from those that it sets. */
-function decodePatch(json: Json | undefined): { set: ValueObject; removed: string[] } {
-  if (!isJsonObject(json)) throw notAnObject();
-  const set: JsonObject = {};
-  const removed: string[] = [];
-  for (const field of Object.keys(json)) {
-    const value = json[field]!;
-    if (isUndefinedMarker(value)) {
-      checkFieldName(field);
-      removed.push(field);
-    } else {
-      setField(set, field, value);
-    }
-  }
-  const decoded = decodeValue(set);
-  if (!isValueObject(decoded)) throw notAnObject();
-  return { set: decoded, removed };
+/** The creation time in a document's text, where few documents need parsing to find it. */
+function creationTimeOf(json: string): number {
+  // Only a field with an upper-case first letter or an odd name comes before it.
+  if (!json.startsWith(CREATION_TIME_FIRST)) return parseDocument(json)._creationTime as number;
+  return Number(json.slice(CREATION_TIME_FIRST.length, json.indexOf(",")));
 }
 
 function tableNumber(id: string, method: string): number {

@@ -55,6 +55,17 @@ Deno.test("a write that changes nothing writes nothing", () => {
   });
 });
 
+Deno.test("the creation time stays, whatever field comes first", () => {
+  new Sandbox().read((tx) => {
+    const db = tx.database("");
+    const id = db.insert("users", { A: { _creationTime: 1 } });
+    const { _creationTime } = JSON.parse(db.get({ id })!);
+    assert.equal(JSON.parse(db.patch(id, { B: 1 }))._creationTime, _creationTime);
+    assert.equal(JSON.parse(db.replace(id, { z: 1 }))._creationTime, _creationTime);
+    assert.equal(JSON.parse(db.patch(id, { y: 1 }))._creationTime, _creationTime);
+  });
+});
+
 Deno.test("what is inserted and deleted again leaves only the new table", () => {
   new Sandbox().read((tx) => {
     const db = tx.database("");
@@ -232,5 +243,35 @@ Deno.test("ids are normalized by table", () => {
     assert.equal(db.normalizeId("posts", id), null);
     assert.equal(db.count("users"), 1);
     assert.equal(db.count("posts"), 0);
+  });
+});
+
+Deno.test("the placeholder of the commit timestamp stays until the commit", () => {
+  const sandbox = new Sandbox();
+  sandbox.createIndex("", "events", "by_at", ["at"]);
+  const token = { $commitTs: null };
+  sandbox.read((tx) => {
+    const db = tx.database("");
+    const id = db.insert("events", { at: token, log: [{ at: token }], "": 1 });
+    const get = () => {
+      const { _id, _creationTime, ...fields } = JSON.parse(db.get({ id })!);
+      return fields;
+    };
+    assert.deepEqual(get(), { at: token, log: [{ at: token }], "": 1 });
+    db.patch(id, { n: { $integer: "AQAAAAAAAAA=" }, "": { $undefined: null } });
+    assert.deepEqual(get(), { at: token, log: [{ at: token }], n: { $integer: "AQAAAAAAAAA=" } });
+    const range = [{ type: "Eq", fieldPath: "at", value: token }];
+    const source = { type: "IndexRange", indexName: "events.by_at", range, order: null };
+    const filter: Json = { $gt: [{ $field: "at" }, { $literal: { $integer: "AQAAAAAAAAA=" } }] };
+    const query = { source, operators: [{ filter }] };
+    assert.equal(JSON.parse(db.startQuery(query).next()!)._id, id);
+    db.patch(id, { at: 1, log: { $undefined: null } });
+    assert.deepEqual(get(), { at: 1, n: { $integer: "AQAAAAAAAAA=" } });
+    assert.match(
+      failure(() => db.insert("events", { a: { $commitTs: 1 } }))[1],
+      /starts with '\$'/,
+    );
+    assert.match(failure(() => db.insert("events", token))[1], /Value must be an Object$/);
+    assert.match(failure(() => db.insert("events", [token]))[1], /Value must be an Object$/);
   });
 });

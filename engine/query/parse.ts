@@ -1,10 +1,11 @@
 // The JSON form of queries (spec values-and-queries 4), read into typed sources and operators.
 
+import { isCommitTsToken } from "../commit_ts_token.ts";
 import { userError } from "../errors.ts";
 import { QUERY_OPERATORS_MAX } from "../limits.ts";
 import type { Order } from "../types.ts";
 import { identifierProblem, parseFieldPath } from "../values/field.ts";
-import { decodeMaybeUndefined } from "../values/json.ts";
+import { decodeMaybeUndefined, UNRESOLVED_COMMIT_TS } from "../values/json.ts";
 import { isJsonObject, type Json, type JsonObject, type Value } from "../values/value.ts";
 import { parseFilter, type Predicate } from "./filter.ts";
 
@@ -53,9 +54,6 @@ export interface ParsedQuery {
   readonly source: QuerySource;
   readonly operators: readonly QueryOperator[];
 }
-
-/** What `{"$commitTs":null}` stands for in a range: a timestamp after every resolved one. */
-const UNRESOLVED_COMMIT_TS = 2n ** 63n - 1n;
 
 /**
  * Reads a query.
@@ -152,9 +150,8 @@ function parseSearchFilter(json: Json): SearchFilter {
 
 function parseComparand(json: Json | undefined): Value | undefined {
   if (json === undefined) throw invalid("missing field `value`");
-  if (isJsonObject(json) && json.$commitTs === null && Object.keys(json).length === 1) {
-    return UNRESOLVED_COMMIT_TS;
-  }
+  // In a range, it finds the documents that this transaction wrote with the placeholder.
+  if (isCommitTsToken(json)) return UNRESOLVED_COMMIT_TS;
   return decodeMaybeUndefined(json);
 }
 

@@ -284,6 +284,9 @@ export function parseValue(json: string): Value {
   return json.includes('{"$') ? revive(value) : value;
 }
 
+/** What the placeholder of a commit's own timestamp counts as until the commit (spec 6.4). */
+export const UNRESOLVED_COMMIT_TS = 2n ** 63n - 1n;
+
 /** Decodes the scalars in place. */
 function revive(json: Json): Value {
   if (typeof json !== "object" || json === null) return json;
@@ -295,7 +298,10 @@ function revive(json: Json): Value {
   const object: ValueObject = json;
   const fields = keys(object);
   if (fields.length === 1) {
-    const scalar = decodeScalar(fields[0]!, json);
+    const tag = fields[0]!;
+    // Only documents that the running transaction wrote hold placeholders.
+    if (tag === "$commitTs") return UNRESOLVED_COMMIT_TS;
+    const scalar = decodeScalar(tag, json);
     if (scalar !== undefined) return scalar;
   }
   for (let i = 0; i < fields.length; i++) {
