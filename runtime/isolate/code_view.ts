@@ -80,15 +80,32 @@ export class CodeCache {
   }
 }
 
+/** A module that a test query brings along. */
+export interface ExtraModule {
+  readonly row: ModuleRow;
+  readonly source: ModuleSource;
+}
+
+const NO_EXTRA: ReadonlyMap<string, ExtraModule> = new Map();
+
 /** Code as one snapshot has it; shared by the runs of a batch. */
 export class CodeView {
   readonly #snapshot: Snapshot;
   readonly #cache: CodeCache;
   readonly #memo = new Map<Interval, unknown>();
 
-  constructor(snapshot: Snapshot, cache: CodeCache) {
+  /** @param extra modules of the app that are not pushed, by path. */
+  constructor(
+    snapshot: Snapshot,
+    cache: CodeCache,
+    private readonly extra: ReadonlyMap<string, ExtraModule> = NO_EXTRA,
+  ) {
     this.#snapshot = snapshot;
     this.#cache = cache;
+  }
+
+  extraModule(component: ComponentId, path: string): ModuleRow | undefined {
+    return component === "" ? this.extra.get(path)?.row : undefined;
   }
 
   /** The view for one transaction: what it looks at lands in the read set. */
@@ -108,6 +125,7 @@ export class CodeView {
 
   /** The text of a module. Not kept here: the loader keeps what it compiles. */
   source(hash: string): ModuleSource | null {
+    for (const { row, source } of this.extra.values()) if (row.hash === hash) return source;
     const interval = this.#cache.point(SOURCES, hash);
     const row = this.#snapshot.scan(SOURCES, interval, "asc", 1)[0];
     return row === undefined ? null : JSON.parse(row.json) as ModuleSource;
@@ -137,6 +155,8 @@ export class CodeAccess {
   }
 
   module(component: ComponentId, path: string): ModuleRow | null {
+    const extra = this.#view.extraModule(component, path);
+    if (extra !== undefined) return extra;
     return this.#row(MODULES, this.#cache.point(MODULES, component, path), parseModule);
   }
 

@@ -12,7 +12,7 @@ import type { CodeAccess, ModuleSource } from "./code_view.ts";
 import { ExecutionConsole, type LogLimits, LogLines } from "./console.ts";
 import { type ModuleExports, ModuleInstances, type ModuleProvider } from "./module_loader.ts";
 import { RandomStream } from "./random.ts";
-import { runInScope, type Scope, type ScopeSyscalls } from "./scope.ts";
+import { runInScope, type Scope, type ScopeClock, type ScopeSyscalls } from "./scope.ts";
 
 /** Origins that every component sees in `process.env`. */
 export interface SystemUrls {
@@ -24,7 +24,7 @@ export interface SystemUrls {
 export interface ComponentCode {
   readonly provider: ModuleProvider;
   readonly config: UdfConfig | null;
-  environmentVariable(name: string): string | undefined;
+  readonly environmentVariable: (name: string) => string | undefined;
 }
 
 /** The component's code as the transaction's snapshot has it; looks are recorded. */
@@ -63,6 +63,13 @@ export function environmentVariable(
   return undefined;
 }
 
+/** What push-time evaluation changes about the surroundings of module code. */
+export interface ImportOverrides {
+  readonly clock?: ScopeClock;
+  readonly random?: RandomStream;
+  readonly environmentVariable?: (name: string) => string | undefined;
+}
+
 /** One set of live modules and what their evaluation depended on. */
 export class ImportedModules {
   readonly globals = new Map<string, unknown>();
@@ -74,7 +81,7 @@ export class ImportedModules {
   readonly #scope: Scope;
   #code: ComponentCode;
 
-  constructor(code: ComponentCode, limits: LogLimits) {
+  constructor(code: ComponentCode, limits: LogLimits, overrides: ImportOverrides = {}) {
     this.#code = code;
     this.#config = code.config;
     const log = new LogLines(limits);
@@ -82,13 +89,32 @@ export class ImportedModules {
     const provider: ModuleProvider = {
       find: (path) => this.#code.provider.find(path),
       source: (hash) => this.#code.provider.source(hash),
+      synthetic: code.provider.synthetic,
     };
     this.#instances = new ModuleInstances(provider);
-    this.#scope = importScope(code.config, log, this.globals, (name) => {
-      const value = this.#code.environmentVariable(name);
-      this.#environment.set(name, value);
-      return value;
-    });
+    const environment = overrides.environmentVariable ?? code.environmentVariable;
+    this.#scope = {
+      phase: "import",
+      clock: overrides.clock ?? new ImportClock(code.config?.importPhaseUnixTimestamp ?? 0),
+      random: overrides.random ?? importRandom(code.config),
+      console: new ExecutionConsole(log),
+      syscalls: IMPORT_SYSCALLS,
+      environmentVariable: (name) => {
+        const value = environment(name);
+        this.#environment.set(name, value);
+        return value;
+      },
+      globals: this.globals,
+      unhandledRejection: () => {
+        // A promise that module code left behind: nobody waits for it.
+      },
+      importDynamically: dynamicImportUnsupported,
+    };
+  }
+
+  /** Runs `body` as module level code. */
+  evaluate<T>(body: () => T): T {
+    return runInScope(this.#scope, body);
   }
 
   /**
@@ -96,11 +122,11 @@ export class ImportedModules {
    * @throws PlatformError when it does not exist; whatever its code throws.
    */
   load(path: string): ModuleExports {
-    return runInScope(this.#scope, () => this.#instances.load(path));
+    return this.evaluate(() => this.#instances.load(path));
   }
 
   loadFrom(specifier: string, importer: string): ModuleExports {
-    return runInScope(this.#scope, () => this.#instances.loadFrom(specifier, importer));
+    return this.evaluate(() => this.#instances.loadFrom(specifier, importer));
   }
 
   /**
@@ -125,26 +151,8 @@ function sameConfig(a: UdfConfig | null, b: UdfConfig | null): boolean {
     a?.importPhaseUnixTimestamp === b?.importPhaseUnixTimestamp;
 }
 
-function importScope(
-  config: UdfConfig | null,
-  log: LogLines,
-  globals: Map<string, unknown>,
-  environment: (name: string) => string | undefined,
-): Scope {
-  const seed = decodeBase64(config?.importPhaseRngSeed ?? "") ?? new Uint8Array();
-  return {
-    phase: "import",
-    clock: new ImportClock(config?.importPhaseUnixTimestamp ?? 0),
-    random: new RandomStream(seed),
-    console: new ExecutionConsole(log),
-    syscalls: IMPORT_SYSCALLS,
-    environmentVariable: environment,
-    globals,
-    unhandledRejection: () => {
-      // A promise that module code left behind: nobody waits for it.
-    },
-    importDynamically: dynamicImportUnsupported,
-  };
+function importRandom(config: UdfConfig | null): RandomStream {
+  return new RandomStream(decodeBase64(config?.importPhaseRngSeed ?? "") ?? new Uint8Array());
 }
 
 export function dynamicImportUnsupported(): never {

@@ -12,6 +12,8 @@ export interface ModuleProvider {
   /** Identity of the module's text, or null if there is no such module. */
   find(path: string): { readonly hash: string } | null;
   source(hash: string): ModuleSource;
+  /** A module that is no text; undefined for all others. May refuse imports by throwing. */
+  readonly synthetic?: (specifier: string) => ModuleExports | undefined;
 }
 
 export type ModuleExports = Record<string, unknown>;
@@ -112,6 +114,8 @@ export class ModuleInstances {
       path = resolveSpecifier(specifier, importer.path);
       importer.resolved.set(specifier, path);
     }
+    const synthetic = this.#provider.synthetic?.(specifier);
+    if (synthetic !== undefined) return synthetic;
     const module = this.#modules.get(path) ?? this.#instantiate(path);
     if (module === null) throw this.#missingImport(specifier, path, importer);
     return module.exports;

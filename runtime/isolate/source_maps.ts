@@ -52,6 +52,16 @@ export function originalPosition(fileName: string, position: Position): Original
   return lookUp(`${fileName} source`, maps.sourceMap, bundled);
 }
 
+/** The same for a module that is not a registered script. */
+export function originalPositionIn(
+  maps: ScriptMaps,
+  position: Position,
+): OriginalPosition | null {
+  if (maps.sourceMap === null) return null;
+  const bundled = maps.codeMap === null ? position : lookUp(maps.codeMap, maps.codeMap, position);
+  return bundled === null ? null : lookUp(maps.sourceMap, maps.sourceMap, bundled);
+}
+
 function lookUp(key: string, map: string, position: Position): OriginalPosition | null {
   const traceMap = parse(key, map);
   if (traceMap === null) return null;
