@@ -7,8 +7,6 @@ import type { SyncClock } from "./clock.ts";
 import { isDeterministic } from "./ending.ts";
 import { errorFromMessage } from "./result_text.ts";
 
-/** Waiting and unanswered mutations of a connection. */
-export const QUEUED_MUTATIONS_MAX = 1000;
 /** Limit on one mutation, from the start of its execution. */
 export const MUTATION_TIMEOUT_MS = 60_000;
 /** Mutations that may wait for the disk at once; the next one starts when one is answered. */
@@ -46,10 +44,11 @@ export class MutationQueue {
   readonly #events: MutationQueueEvents;
   readonly #waiting: QueuedMutation[] = [];
   readonly #started: StartedMutation[] = [];
-  #cancelTimeout: (() => void) | null = null;
+  #isTimeoutArmed = false;
   #answerWaiters: (() => void)[] = [];
   #isOpen = true;
 
+  /** `clock` is the connection's own: its timers end with it. */
   constructor(runner: FunctionRunner, clock: SyncClock, events: MutationQueueEvents) {
     this.#runner = runner;
     this.#clock = clock;
@@ -90,7 +89,6 @@ export class MutationQueue {
   end(): void {
     this.#isOpen = false;
     this.#waiting.length = 0;
-    this.#cancelTimeout?.();
     this.#wakeWaiters();
   }
 
@@ -103,24 +101,34 @@ export class MutationQueue {
     };
     this.#started.push(started);
     this.#armTimeout();
-    const finish = (answer: MutationAnswer) => {
-      started.answer = answer;
-      started.isOrdered = true;
-      this.#answer();
-    };
-    const { call, refusal } = queued.call;
-    if (call === null) return finish(failedAnswer(refusal));
-    const session = queued.sessionId === null
-      ? undefined
-      : { sessionId: queued.sessionId, requestId: queued.requestId };
-    const onAccepted = () => {
-      started.isOrdered = true;
-      this.start();
-    };
-    this.#runner.runMutation(call, session, onAccepted).then(finish, (error) => {
-      if (isDeterministic(error)) finish(failedAnswer(error.message));
-      else if (this.#isOpen) this.#events.onFailure(error);
-    }).then(() => this.start());
+    this.#run(started)
+      .then(() => {
+        started.isOrdered = true;
+        this.#answer();
+        this.start();
+      })
+      .catch((error) => {
+        if (this.#isOpen) this.#events.onFailure(error);
+      });
+  }
+
+  /** Sets the answer. A refusal that is certain is the mutation's answer, not the connection's end. */
+  async #run(started: StartedMutation): Promise<void> {
+    const { sessionId, requestId, call: { call, refusal } } = started.queued;
+    if (call === null) {
+      started.answer = failedAnswer(refusal);
+      return;
+    }
+    const session = sessionId === null ? undefined : { sessionId, requestId };
+    try {
+      started.answer = await this.#runner.runMutation(call, session, () => {
+        started.isOrdered = true;
+        this.start();
+      });
+    } catch (error) {
+      if (!isDeterministic(error)) throw error;
+      started.answer = failedAnswer(error.message);
+    }
   }
 
   /** Answers the oldest ones that are done. A later one that failed fast waits for its turn. */
@@ -144,10 +152,11 @@ export class MutationQueue {
   /** One timer looks after all: it finds out when it fires whether the oldest is too old. */
   #armTimeout(): void {
     const oldest = this.#started[0];
-    if (this.#cancelTimeout !== null || oldest === undefined) return;
+    if (this.#isTimeoutArmed || oldest === undefined) return;
     const restMs = oldest.startedMs + MUTATION_TIMEOUT_MS - this.#clock.nowMs();
-    this.#cancelTimeout = this.#clock.after(restMs, () => {
-      this.#cancelTimeout = null;
+    this.#isTimeoutArmed = true;
+    this.#clock.after(restMs, () => {
+      this.#isTimeoutArmed = false;
       const first = this.#started[0];
       if (!this.#isOpen || first === undefined) return;
       if (this.#clock.nowMs() - first.startedMs < MUTATION_TIMEOUT_MS) this.#armTimeout();

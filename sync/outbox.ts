@@ -18,7 +18,6 @@ export interface SessionSocket {
 export class Outbox {
   readonly #socket: SessionSocket;
   readonly #clock: SyncClock;
-  #cancelPing: () => void;
   #lastSentMs: number;
   /** Bytes handed to the socket in all. */
   #queuedBytes = 0;
@@ -26,11 +25,12 @@ export class Outbox {
   #transitionEnds: number[] = [];
   #open = true;
 
+  /** `clock` is the connection's own: its timers end with it. */
   constructor(socket: SessionSocket, clock: SyncClock) {
     this.#socket = socket;
     this.#clock = clock;
     this.#lastSentMs = clock.nowMs();
-    this.#cancelPing = clock.after(PING_AFTER_MS, () => this.#pingIfSilent());
+    clock.after(PING_AFTER_MS, () => this.#pingIfSilent());
   }
 
   send(text: string): void {
@@ -62,7 +62,6 @@ export class Outbox {
   /** Nothing is sent from here on, except by the socket's own close. */
   end(): void {
     this.#open = false;
-    this.#cancelPing();
   }
 
   /** The timer is not reset by every message: it finds out when it fires. */
@@ -70,6 +69,6 @@ export class Outbox {
     const silentMs = this.#clock.nowMs() - this.#lastSentMs;
     if (silentMs >= PING_AFTER_MS) this.send(PING);
     const restMs = silentMs >= PING_AFTER_MS ? PING_AFTER_MS : PING_AFTER_MS - silentMs;
-    this.#cancelPing = this.#clock.after(restMs, () => this.#pingIfSilent());
+    this.#clock.after(restMs, () => this.#pingIfSilent());
   }
 }

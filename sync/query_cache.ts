@@ -10,7 +10,7 @@ import type { Timestamp } from "../engine/timestamp.ts";
 import type { FlatReadSet } from "../engine/types.ts";
 import type { FunctionCall, FunctionRunner, Identity, QueryOutcome } from "../runtime/types.ts";
 import type { SyncClock } from "./clock.ts";
-import { identityKey, queryKey } from "./query_key.ts";
+import { identityKey, type QueryKey } from "./query_key.ts";
 import { QueryResult } from "./query_result.ts";
 import type { Subscriptions, Watched } from "./subscriptions.ts";
 
@@ -27,10 +27,10 @@ export interface Subscriber {
 }
 
 export interface QueryRequest {
-  readonly call: FunctionCall;
-  /** `queryKeyBase(call)` */
-  readonly base: string;
-  readonly journal: string | null;
+  readonly key: QueryKey;
+  readonly identity: Identity;
+  /** Makes the call; only if the function must run. */
+  readonly call: () => FunctionCall;
   /** An earlier run looked at the identity: do not wait for the run of another one. */
   readonly perIdentity: boolean;
 }
@@ -122,14 +122,8 @@ export class QueryCache {
   }
 
   /** The result at `ts` if it is at hand. */
-  find(
-    base: string,
-    journal: string | null,
-    identity: Identity,
-    ts: Timestamp,
-  ): QueryAnswer | null {
-    const found = this.#usable(queryKey(base, "", journal), ts) ??
-      this.#usable(queryKey(base, identityKey(identity), journal), ts);
+  find(key: QueryKey, identity: Identity, ts: Timestamp): QueryAnswer | null {
+    const found = this.#usable(key.shared, ts) ?? this.#usable(key.of(identityKey(identity)), ts);
     if (found !== null) {
       this.#hits++;
       this.#recency.delete(found.entry);
@@ -143,13 +137,13 @@ export class QueryCache {
    * @throws what the runner throws.
    */
   async fetch(request: QueryRequest, ts: Timestamp): Promise<QueryAnswer> {
-    const { base, journal, call } = request;
-    const caller = identityKey(call.context.identity);
-    let flightKey = queryKey(base, request.perIdentity ? caller : "", journal);
+    const { key, identity } = request;
+    const caller = identityKey(identity);
+    let flightKey = request.perIdentity ? key.of(caller) : key.shared;
     // A run for an earlier snapshot is worth waiting for once: nearly always its result still stands.
     let mayWait = true;
     for (;;) {
-      const found = this.find(base, journal, call.context.identity, ts);
+      const found = this.find(key, identity, ts);
       if (found !== null) return found;
       const flight = this.#flights.get(flightKey);
       if (flight === undefined || (flight.ts !== ts && !mayWait)) {
@@ -160,7 +154,7 @@ export class QueryCache {
       const answer = await this.#join(flight, ts);
       if (answer === null) continue;
       if (answer.entry.observedIdentity && answer.entry.identity !== caller) {
-        flightKey = queryKey(base, caller, journal);
+        flightKey = key.of(caller);
         mayWait = true;
       } else if (this.#subscriptions.covers(answer.entry, ts)) {
         return answer;
@@ -228,9 +222,9 @@ export class QueryCache {
 
   async #runAndKeep(request: QueryRequest, ts: Timestamp): Promise<QueryAnswer> {
     this.#runs++;
-    const { call, journal } = request;
-    const outcome = await this.#runner.runQuery(call, ts, journal);
-    const identity = outcome.observedIdentity ? identityKey(call.context.identity) : "";
+    const call = request.call();
+    const outcome = await this.#runner.runQuery(call, ts, request.key.journal);
+    const identity = outcome.observedIdentity ? identityKey(request.identity) : "";
     const result = new QueryResult(outcome, call.context.requestId, this.#redact);
     const entry = new QueryEntry(
       outcome,
@@ -240,26 +234,25 @@ export class QueryCache {
       this.#forget,
     );
     // Errors are shared by those who wait, and by nobody later.
-    if (outcome.result.ok) this.#keep(entry, result, request);
+    if (outcome.result.ok) this.#keep(entry, result, request.key);
     return { entry, result };
   }
 
-  #keep(entry: QueryEntry, result: QueryResult, request: QueryRequest): void {
+  #keep(entry: QueryEntry, result: QueryResult, key: QueryKey): void {
     this.#subscriptions.watch(entry);
     if (entry.invalidatedAt !== null) return;
-    const { base, journal } = request;
-    const keys = [queryKey(base, entry.identity, journal)];
+    const keys = [key.of(entry.identity)];
     // A re-run with the produced journal gives the same result (sync protocol 7).
-    if (result.journal !== journal) keys.push(queryKey(base, entry.identity, result.journal));
-    for (const key of keys) {
-      const replaced = this.#byKey.get(key);
+    if (result.journal !== key.journal) keys.push(key.of(entry.identity, result.journal));
+    for (const text of keys) {
+      const replaced = this.#byKey.get(text);
       if (replaced !== undefined) this.#leave(replaced);
     }
     entry.keys = keys;
     entry.result = result;
-    for (const key of keys) {
-      this.#byKey.set(key, entry);
-      entry.bytes += key.length;
+    for (const text of keys) {
+      this.#byKey.set(text, entry);
+      entry.bytes += text.length;
     }
     this.#recency.add(entry);
     this.#bytes += entry.bytes;

@@ -3,19 +3,30 @@
 
 import type { FunctionCall, Identity } from "../runtime/types.ts";
 
-/**
- * Everything but identity and journal. The parts contain no NUL (JSON text and paths cannot), so
- * they cannot run into each other.
- */
-export function queryKeyBase(call: FunctionCall): string {
-  const { path, context } = call;
-  return `${context.visibility}\0${context.notFoundWording ?? ""}\0${path.component}\0` +
-    `${path.module}\0${path.name}\0${call.args}\0`;
-}
+export class QueryKey {
+  readonly #base: string;
+  /** Key of a result that everybody may share. */
+  readonly shared: string;
 
-/** `identity` is "" for a result that everybody may share. The journal is the client's: it comes last. */
-export function queryKey(base: string, identity: string, journal: string | null): string {
-  return journal === null ? `${base}${identity}` : `${base}${identity}\0${journal}`;
+  constructor(call: FunctionCall, readonly journal: string | null) {
+    const { path, context } = call;
+    // The parts contain no NUL (paths and JSON text cannot), so they cannot run into each other.
+    this.#base = `${context.visibility}\0${context.notFoundWording ?? ""}\0${path.component}\0` +
+      `${path.module}\0${path.name}\0${call.args}\0`;
+    this.shared = this.#withJournal("", journal);
+  }
+
+  /** Key of a result that belongs to one identity; "" for one that everybody may share. */
+  of(identity: string, journal = this.journal): string {
+    return identity === "" && journal === this.journal
+      ? this.shared
+      : this.#withJournal(identity, journal);
+  }
+
+  /** The journal is the client's own text: it comes last. */
+  #withJournal(identity: string, journal: string | null): string {
+    return journal === null ? this.#base + identity : `${this.#base}${identity}\0${journal}`;
+  }
 }
 
 const identityKeys = new WeakMap<Identity, string>();

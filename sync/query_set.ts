@@ -5,12 +5,17 @@ import { PlatformError } from "../engine/errors.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
 import type { FunctionCall, Identity } from "../runtime/types.ts";
 import { type Backoff, backOff } from "./backoff.ts";
-import { type Connection, prepareCall, type ResolveComponent } from "./call_target.ts";
+import {
+  type Connection,
+  prepareCall,
+  type PreparedCall,
+  type ResolveComponent,
+} from "./call_target.ts";
 import type { AddQuery, RemoveQuery, Target } from "./client_messages.ts";
 import type { SyncClock } from "./clock.ts";
 import { isDeterministic, ProtocolFault } from "./ending.ts";
-import type { QueryCache, QueryEntry, Subscriber } from "./query_cache.ts";
-import { queryKeyBase } from "./query_key.ts";
+import type { QueryCache, QueryEntry, QueryRequest, Subscriber } from "./query_cache.ts";
+import { QueryKey } from "./query_key.ts";
 import { type QueryNews, refusal } from "./query_result.ts";
 import { randomRequestId } from "./request_id.ts";
 import { queryModification } from "./server_messages.ts";
@@ -31,6 +36,7 @@ const UNAVAILABLE_CODES: ReadonlySet<string> = new Set([
 export interface QueryEnvironment {
   readonly cache: QueryCache;
   readonly subscriptions: Subscriptions;
+  /** Of the connection: its timers end with it. */
   readonly clock: SyncClock;
   readonly resolveComponent: ResolveComponent;
   readonly redact: boolean;
@@ -45,6 +51,9 @@ class LiveQuery implements Subscriber {
   /** A run has looked at the identity. */
   perIdentity = false;
   journal: string | null;
+  #prepared: PreparedCall | null = null;
+  #preparedFor: Identity | null = null;
+  #key: QueryKey | null = null;
 
   constructor(
     readonly id: number,
@@ -59,6 +68,35 @@ class LiveQuery implements Subscriber {
   invalidated(): void {
     this.entry = null;
     this.onInvalidated(this);
+  }
+
+  /** The call, made once for each identity. */
+  prepare(
+    identity: Identity,
+    connection: Connection,
+    resolveComponent: ResolveComponent,
+  ): PreparedCall {
+    if (this.#prepared === null || this.#preparedFor !== identity) {
+      const requestId = randomRequestId();
+      this.#prepared = prepareCall(
+        this,
+        "query",
+        requestId,
+        identity,
+        connection,
+        resolveComponent,
+      );
+      this.#preparedFor = identity;
+      this.#key = null;
+    }
+    return this.#prepared;
+  }
+
+  key(call: FunctionCall): QueryKey {
+    if (this.#key === null || this.#key.journal !== this.journal) {
+      this.#key = new QueryKey(call, this.journal);
+    }
+    return this.#key;
   }
 }
 
@@ -148,33 +186,34 @@ export class QuerySet {
     const { cache, redact, resolveComponent } = this.#environment;
     this.#checkSubscriptions(ts);
     const evaluations: Evaluation[] = [];
-    const toRun: { query: LiveQuery; call: FunctionCall; base: string }[] = [];
+    const toRun: { query: LiveQuery; request: QueryRequest }[] = [];
     for (const query of this.#dirty) {
-      const prepared = prepareCall(
-        query,
-        "query",
-        randomRequestId(),
-        identity,
-        this.#connection,
-        resolveComponent,
-      );
+      const prepared = query.prepare(identity, this.#connection, resolveComponent);
       if (prepared.call === null) {
         const news = refusal(prepared.requestId, prepared.refusal, redact);
         evaluations.push({ query, news, entry: null });
         continue;
       }
-      const base = queryKeyBase(prepared.call);
-      const found = cache.find(base, query.journal, identity, ts);
-      if (found !== null) evaluations.push({ query, news: found.result, entry: found.entry });
-      else toRun.push({ query, call: prepared.call, base });
+      const key = query.key(prepared.call);
+      const found = cache.find(key, identity, ts);
+      if (found !== null) {
+        evaluations.push({ query, news: found.result, entry: found.entry });
+      } else {
+        const { call } = prepared;
+        const { perIdentity } = query;
+        toRun.push({
+          query,
+          request: { key, identity, perIdentity, call: () => withNewRequestId(call) },
+        });
+      }
     }
     let isIncomplete = false;
     let next = 0;
     const work = async () => {
       while (next < toRun.length && this.#isOpen) {
-        const { query, call, base } = toRun[next++]!;
+        const { query, request } = toRun[next++]!;
         try {
-          const evaluation = await this.#run(query, call, base, ts);
+          const evaluation = await this.#run(query, request, ts);
           if (evaluation !== null) evaluations.push(evaluation);
           else isIncomplete = true;
         } catch (error) {
@@ -239,19 +278,17 @@ export class QuerySet {
   /** Null: the query cannot run yet and is left out of this Transition. */
   async #run(
     query: LiveQuery,
-    call: FunctionCall,
-    base: string,
+    request: QueryRequest,
     ts: Timestamp,
   ): Promise<Evaluation | null> {
     const { cache, clock, redact } = this.#environment;
-    const { journal, perIdentity } = query;
     for (let attempt = 0;; attempt++) {
       try {
-        const { entry, result } = await cache.fetch({ call, base, journal, perIdentity }, ts);
+        const { entry, result } = await cache.fetch(request, ts);
         return { query, news: result, entry };
       } catch (error) {
         if (isDeterministic(error)) {
-          const news = refusal(call.context.requestId, error.message, redact);
+          const news = refusal(randomRequestId(), error.message, redact);
           return { query, news, entry: null };
         }
         if (error instanceof PlatformError && UNAVAILABLE_CODES.has(error.code)) return null;
@@ -261,6 +298,11 @@ export class QuerySet {
       if (!this.#isOpen) return null;
     }
   }
+}
+
+/** Each run of a query has an id of its own. */
+function withNewRequestId(call: FunctionCall): FunctionCall {
+  return { ...call, context: { ...call.context, requestId: randomRequestId() } };
 }
 
 function isOverload(error: unknown): boolean {

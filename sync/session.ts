@@ -2,11 +2,11 @@
 // order; whatever may change a query's result asks for an update; one update cycle at a time
 // moves all queries of the connection to one timestamp and tells the client in one Transition.
 
-import { assert, PlatformError, userError } from "../engine/errors.ts";
+import { PlatformError, userError } from "../engine/errors.ts";
 import { type Timestamp, TIMESTAMP_ZERO } from "../engine/timestamp.ts";
-import type { FunctionResult, FunctionRunner, Identity, LogLine } from "../runtime/types.ts";
+import type { Identity } from "../runtime/types.ts";
 import { type Backoff, backOff } from "./backoff.ts";
-import { type Connection, prepareCall, type PreparedCall } from "./call_target.ts";
+import type { Connection } from "./call_target.ts";
 import {
   type AddQuery,
   type AuthenticateMessage,
@@ -18,29 +18,15 @@ import {
   parseClientMessage,
   type RemoveQuery,
 } from "./client_messages.ts";
-import type { CommitSource } from "./commit_source.ts";
-import {
-  type Ending,
-  endingOf,
-  isAuthRejection,
-  isDeterministic,
-  ProtocolFault,
-} from "./ending.ts";
-import {
-  type MutationAnswer,
-  MutationQueue,
-  QUEUED_MUTATIONS_MAX,
-  type QueuedMutation,
-} from "./mutation_queue.ts";
+import { type Ending, endingOf, isAuthRejection, ProtocolFault } from "./ending.ts";
+
 import { Outbox, type SessionSocket } from "./outbox.ts";
+import { OwnedTimers } from "./owned_timers.ts";
 import { type EvaluatedQueries, type QueryEnvironment, QuerySet } from "./query_set.ts";
-import { randomRequestId, sessionRequestId } from "./request_id.ts";
-import { clientErrorMessage, clientLogLines, errorFromMessage } from "./result_text.ts";
+import { type CallEnvironment, SessionCalls } from "./session_calls.ts";
 import * as messages from "./server_messages.ts";
 import { splitTransition } from "./transition_chunks.ts";
 
-/** Actions of one connection that may run at the same time. */
-export const RUNNING_ACTIONS_MAX = 1000;
 /** No update cycle starts while this many Transitions are unsent. */
 export const UNSENT_TRANSITIONS_MAX = 2;
 /** Live queries of a connection, with modifications that are not yet applied. */
@@ -51,15 +37,14 @@ export const HELD_MESSAGES_LENGTH_MAX = 64 * 2 ** 20;
 const UNSENT_BYTES_BEFORE_MUTATION_MAX = 16 * 2 ** 20;
 /** A client that reads this far behind is disconnected when it asks for more. */
 export const UNSENT_BYTES_MAX = 128 * 2 ** 20;
-/** How often a socket that is behind is looked at: it does not tell when it has caught up. */
-const DRAIN_POLL_MS = 20;
+/** A socket that is behind is looked at again and again, ever less often: it does not tell. */
+const DRAIN_POLL_MS_MIN = 10;
+const DRAIN_POLL_MS_MAX = 1000;
 const UNAVAILABLE_RETRY_MS = 3000;
 const RETENTION_BACKOFF: Backoff = { initialMs: 3000, maxMs: 600_000 };
 
 /** What all sessions of a server share. */
-export interface SessionEnvironment extends QueryEnvironment {
-  readonly source: CommitSource;
-  readonly runner: FunctionRunner;
+export interface SessionEnvironment extends QueryEnvironment, CallEnvironment {
   /** Rejects with a `PlatformError` of kind unauthenticated, forbidden or badRequest for a bad token. */
   readonly authenticate: (token: AuthToken) => Promise<Identity>;
   /** Told of errors that only a bug or a broken machine explains. */
@@ -74,7 +59,8 @@ export class Session {
   readonly #socket: SessionSocket;
   readonly #outbox: Outbox;
   readonly #queries: QuerySet;
-  readonly #mutations: MutationQueue;
+  readonly #calls: SessionCalls;
+  readonly #timers: OwnedTimers;
   readonly #understandsChunks: boolean;
   readonly #onEnd: () => void;
 
@@ -88,17 +74,17 @@ export class Session {
   #receivedQuerySet = 0;
   #receivedIdentity = 0;
   #pendingModifications: (AddQuery | RemoveQuery)[] = [];
-  /** Frames that wait for a token check; null when none is under way. */
-  #held: (string | ArrayBuffer)[] | null = null;
+  #isCheckingToken = false;
+  /** Frames that wait for the end of a token check; those before `#heldAt` are done. */
+  #held: (string | ArrayBuffer)[] = [];
+  #heldAt = 0;
   #heldLength = 0;
-  #runningActions = 0;
-  /** Timestamps of answered mutations: the next Transition must not be older. */
-  #answeredTs: Timestamp = TIMESTAMP_ZERO;
   #isUpdateWanted = false;
   #isPumpScheduled = false;
   #isCycleRunning = false;
-  #cancelDrainPoll: (() => void) | null = null;
-  #cancelRetry: (() => void) | null = null;
+  #isDrainPolled = false;
+  #drainPollMs = DRAIN_POLL_MS_MIN;
+  #isRetryScheduled = false;
 
   constructor(options: {
     readonly environment: SessionEnvironment;
@@ -108,18 +94,20 @@ export class Session {
     /** Called once, when the session has ended for whatever reason. */
     readonly onEnd: () => void;
   }) {
-    const { environment, socket, connection } = options;
+    const { socket, connection } = options;
+    this.#timers = new OwnedTimers(options.environment.clock);
+    const environment = { ...options.environment, clock: this.#timers };
     this.#environment = environment;
     this.#socket = socket;
     this.#connection = connection;
     this.#understandsChunks = options.understandsChunks;
     this.#onEnd = options.onEnd;
-    this.#outbox = new Outbox(socket, environment.clock);
+    this.#outbox = new Outbox(socket, this.#timers);
     this.#queries = new QuerySet(environment, connection, () => this.#wantUpdate());
-    this.#mutations = new MutationQueue(environment.runner, environment.clock, {
-      onAnswer: (mutation, outcome) => this.#answerMutation(mutation, outcome),
+    this.#calls = new SessionCalls(environment, connection, {
+      respond: (message) => this.#respond(message),
       onFailure: (error) => this.#fail(error),
-      mayStart: () => this.#mayStartMutation(),
+      mayStartMutation: () => this.#mayStartMutation(),
     });
   }
 
@@ -130,7 +118,7 @@ export class Session {
   /** A frame from the client: text, or binary, which ends the connection. */
   receive(frame: string | ArrayBuffer): void {
     if (!this.#isOpen) return;
-    if (this.#held === null) return this.#handle(frame);
+    if (!this.#isCheckingToken) return this.#handle(frame);
     this.#heldLength += typeof frame === "string" ? frame.length : frame.byteLength;
     if (this.#heldLength > HELD_MESSAGES_LENGTH_MAX) {
       return this.#fail(overloaded("TooManyWaitingMessages"));
@@ -156,12 +144,11 @@ export class Session {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#outbox.end();
-    this.#mutations.end();
+    this.#calls.end();
     this.#queries.close();
-    this.#held = null;
+    this.#timers.cancelAll();
+    this.#held = [];
     this.#pendingModifications = [];
-    this.#cancelDrainPoll?.();
-    this.#cancelRetry?.();
     this.#onEnd();
   }
 
@@ -170,15 +157,15 @@ export class Session {
     const isExpected = error instanceof ProtocolFault ||
       (error instanceof PlatformError && error.kind !== "internal");
     if (!isExpected) this.#environment.onUnexpectedError(error);
-    this.end(endingOf(error));
+    const isAuth = error instanceof PlatformError && error.kind === "unauthenticated";
+    if (isAuth) this.#failAuth(error.message, false);
+    else this.end(endingOf(error));
   }
 
   #failAuth(message: string, updateAttempted: boolean): void {
     const text = messages.authError(message, this.#current.identity, updateAttempted);
     this.end({ message: text, code: null, reason: null });
   }
-
-  // ---- messages from the client ----
 
   #handle(frame: string | ArrayBuffer): void {
     try {
@@ -198,9 +185,8 @@ export class Session {
       case "ModifyQuerySet":
         return this.#modifyQuerySet(message);
       case "Mutation":
-        return this.#mutation(message);
       case "Action":
-        return this.#action(message);
+        return this.#call(message);
       case "Event":
         return;
     }
@@ -214,7 +200,7 @@ export class Session {
     this.#sessionId = message.sessionId;
     this.#clockSkewMs = message.clientTs === null
       ? null
-      : Math.round(message.clientTs - this.#environment.clock.nowMs());
+      : Math.round(message.clientTs - this.#timers.nowMs());
   }
 
   #modifyQuerySet(message: ModifyQuerySetMessage): void {
@@ -236,7 +222,7 @@ export class Session {
 
   #authenticate(message: AuthenticateMessage): void {
     if (message.token.tokenType === "None") return this.#setIdentity(ANONYMOUS, message);
-    this.#held = [];
+    this.#isCheckingToken = true;
     this.#environment.authenticate(message.token)
       .then((identity) => this.#setIdentity(identity, message))
       .catch((error) => {
@@ -258,110 +244,33 @@ export class Session {
 
   /** Handles what came during a token check, up to the next token check. */
   #handleHeld(): void {
-    const held = this.#held ?? [];
-    this.#held = null;
+    this.#isCheckingToken = false;
+    while (this.#isOpen && !this.#isCheckingToken && this.#heldAt < this.#held.length) {
+      this.#handle(this.#held[this.#heldAt++]!);
+    }
+    if (this.#heldAt < this.#held.length) return;
+    this.#held = [];
+    this.#heldAt = 0;
     this.#heldLength = 0;
-    for (const frame of held) this.receive(frame);
   }
 
   /** False if the token has expired; the connection is then closed. */
   #identityIsCurrent(): boolean {
     const identity = this.#identity;
-    if (identity.kind !== "user" || this.#environment.clock.nowMs() < identity.expiresAtMs) {
+    if (identity.kind !== "user" || this.#timers.nowMs() < identity.expiresAtMs) {
       return true;
     }
     this.#failAuth("Convex token identity expired", false);
     return false;
   }
 
-  // ---- mutations and actions ----
-
-  #mutation(message: CallMessage): void {
+  #call(message: CallMessage): void {
     if (!this.#identityIsCurrent()) return;
-    if (this.#mutations.length >= QUEUED_MUTATIONS_MAX) {
-      throw overloaded("TooManyConcurrentMutations");
-    }
-    const { requestId } = message;
-    const call = this.#prepareCall(message, "mutation");
-    this.#mutations.push({ requestId, sessionId: this.#sessionId, call });
+    const caller = { identity: this.#identity, sessionId: this.#sessionId };
+    if (message.type === "Mutation") this.#calls.mutation(message, caller);
+    else this.#calls.action(message, caller);
   }
 
-  #action(message: CallMessage): void {
-    if (!this.#identityIsCurrent()) return;
-    if (this.#runningActions >= RUNNING_ACTIONS_MAX) {
-      throw overloaded("TooManyInflightActionsForSingleClient");
-    }
-    const prepared = this.#prepareCall(message, "action");
-    const answer = (result: FunctionResult, logLines: readonly LogLine[]) =>
-      this.#answerAction(message.requestId, prepared.requestId, result, logLines);
-    const refuse = (refusal: string) => answer({ ok: false, error: errorFromMessage(refusal) }, []);
-    if (prepared.call === null) return refuse(prepared.refusal);
-    this.#runningActions++;
-    this.#environment.runner.runAction(prepared.call)
-      .finally(() => this.#runningActions--)
-      .then((outcome) => answer(outcome.result, outcome.logLines))
-      .catch((error) => {
-        // A refusal that is certain is the action's answer: a FatalError would end the client.
-        if (isDeterministic(error)) refuse(error.message);
-        else this.#fail(error);
-      });
-  }
-
-  #prepareCall(message: CallMessage, operation: "mutation" | "action"): PreparedCall {
-    return prepareCall(
-      message,
-      operation,
-      this.#requestId(message.requestId),
-      this.#identity,
-      this.#connection,
-      this.#environment.resolveComponent,
-    );
-  }
-
-  #requestId(requestId: number): string {
-    return this.#sessionId === null
-      ? randomRequestId()
-      : sessionRequestId(this.#sessionId, requestId);
-  }
-
-  #mayStartMutation(): boolean {
-    if (this.#outbox.unsentBytes <= UNSENT_BYTES_BEFORE_MUTATION_MAX) return true;
-    this.#pollDrain();
-    return false;
-  }
-
-  #answerMutation(mutation: QueuedMutation, answer: MutationAnswer): void {
-    const { requestId, call } = mutation;
-    const { result, ts } = answer;
-    const { redact } = this.#environment;
-    const logLines = clientLogLines(answer.logLines, redact);
-    if (result.ok) {
-      assert(ts !== null, "a successful mutation has a timestamp");
-      if (ts > this.#answeredTs) this.#answeredTs = ts;
-      this.#respond(messages.mutationSucceeded(requestId, result.value, ts, logLines));
-    } else {
-      const text = clientErrorMessage(call.requestId, result.error.text, redact);
-      this.#respond(messages.mutationFailed(requestId, text, result.error.data, logLines));
-    }
-  }
-
-  #answerAction(
-    requestId: number,
-    requestIdText: string,
-    result: FunctionResult,
-    lines: readonly LogLine[],
-  ): void {
-    const { redact } = this.#environment;
-    const logLines = clientLogLines(lines, redact);
-    if (result.ok) {
-      this.#respond(messages.actionSucceeded(requestId, result.value, logLines));
-    } else {
-      const text = clientErrorMessage(requestIdText, result.error.text, redact);
-      this.#respond(messages.actionFailed(requestId, text, result.error.data, logLines));
-    }
-  }
-
-  /** Every answer is followed by a Transition: the client's promise waits for it. */
   #respond(message: string): void {
     if (!this.#isOpen) return;
     if (this.#outbox.unsentBytes > UNSENT_BYTES_MAX) {
@@ -371,7 +280,11 @@ export class Session {
     this.#wantUpdate();
   }
 
-  // ---- the update cycle ----
+  #mayStartMutation(): boolean {
+    if (this.#outbox.unsentBytes <= UNSENT_BYTES_BEFORE_MUTATION_MAX) return true;
+    this.#pollDrain();
+    return false;
+  }
 
   #wantUpdate(): void {
     this.#isUpdateWanted = true;
@@ -385,7 +298,7 @@ export class Session {
   #schedulePump(): void {
     if (this.#isPumpScheduled || this.#isCycleRunning || !this.#isOpen) return;
     this.#isPumpScheduled = true;
-    this.#environment.clock.soon(() => {
+    this.#timers.soon(() => {
       this.#isPumpScheduled = false;
       this.#pump();
     });
@@ -394,6 +307,7 @@ export class Session {
   #pump(): void {
     if (!this.#isOpen || !this.#isUpdateWanted || this.#isCycleRunning) return;
     if (this.#outbox.unsentTransitions >= UNSENT_TRANSITIONS_MAX) return this.#pollDrain();
+    this.#drainPollMs = DRAIN_POLL_MS_MIN;
     this.#isUpdateWanted = false;
     this.#isCycleRunning = true;
     this.#runCycle()
@@ -405,10 +319,12 @@ export class Session {
   }
 
   #pollDrain(): void {
-    if (this.#cancelDrainPoll !== null || !this.#isOpen) return;
-    this.#cancelDrainPoll = this.#environment.clock.after(DRAIN_POLL_MS, () => {
-      this.#cancelDrainPoll = null;
-      this.#mutations.start();
+    if (this.#isDrainPolled || !this.#isOpen) return;
+    this.#isDrainPolled = true;
+    this.#timers.after(this.#drainPollMs, () => {
+      this.#isDrainPolled = false;
+      this.#drainPollMs = Math.min(this.#drainPollMs * 2, DRAIN_POLL_MS_MAX);
+      this.#calls.start();
       this.#pump();
     });
   }
@@ -426,7 +342,7 @@ export class Session {
     const evaluated = await this.#evaluate(identity);
     if (evaluated === null) return;
     const { ts, queries } = evaluated;
-    await this.#ownCommitsAnswered(ts);
+    await this.#calls.commitsAnswered(ts);
     if (!this.#isOpen) return;
 
     const changes = this.#queries.tell(queries);
@@ -440,7 +356,6 @@ export class Session {
   async #evaluate(
     identity: Identity,
   ): Promise<{ ts: Timestamp; queries: EvaluatedQueries } | null> {
-    const { clock } = this.#environment;
     for (let attempt = 0;; attempt++) {
       const ts = await this.#readableTimestamp();
       try {
@@ -449,7 +364,7 @@ export class Session {
       } catch (error) {
         if (!(error instanceof PlatformError) || error.kind !== "outOfRetention") throw error;
       }
-      await backOff(clock, RETENTION_BACKOFF, attempt);
+      await backOff(this.#timers, RETENTION_BACKOFF, attempt);
       if (!this.#isOpen) return null;
     }
   }
@@ -458,33 +373,15 @@ export class Session {
   async #readableTimestamp(): Promise<Timestamp> {
     const { source, subscriptions } = this.#environment;
     const latest = subscriptions.latest();
-    if (latest >= this.#answeredTs) return latest;
-    await source.committer.whenDurable(this.#answeredTs);
-    return this.#answeredTs;
-  }
-
-  /**
-   * Waits until the session's own mutations that a Transition at `ts` would show are answered: a
-   * client that saw them before the answer would show its optimistic update on top.
-   */
-  async #ownCommitsAnswered(ts: Timestamp): Promise<void> {
-    while (this.#isOpen && this.#hasUnansweredCommit(ts)) await this.#mutations.nextAnswer();
-  }
-
-  #hasUnansweredCommit(ts: Timestamp): boolean {
-    const { committer } = this.#environment.source;
-    for (const { sessionId, requestId } of this.#mutations.unanswered()) {
-      if (sessionId === null) continue;
-      const outcome = committer.sessionOutcome(sessionId, requestId);
-      // They commit in order: if this one has not, the later ones have not either.
-      return outcome !== null && outcome.ts <= ts;
-    }
-    return false;
+    const { answeredTs } = this.#calls;
+    if (latest >= answeredTs) return latest;
+    await source.committer.whenDurable(answeredTs);
+    return answeredTs;
   }
 
   #transition(end: messages.StateVersion, modifications: readonly string[]): void {
     const endText = messages.stateVersionText(end);
-    const nowMs = this.#environment.clock.nowMs();
+    const nowMs = this.#timers.nowMs();
     const text = messages.transition(
       this.#currentText,
       endText,
@@ -498,9 +395,10 @@ export class Session {
   }
 
   #retryUnavailable(): void {
-    if (this.#cancelRetry !== null) return;
-    this.#cancelRetry = this.#environment.clock.after(UNAVAILABLE_RETRY_MS, () => {
-      this.#cancelRetry = null;
+    if (this.#isRetryScheduled) return;
+    this.#isRetryScheduled = true;
+    this.#timers.after(UNAVAILABLE_RETRY_MS, () => {
+      this.#isRetryScheduled = false;
       this.#wantUpdate();
     });
   }

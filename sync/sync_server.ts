@@ -11,7 +11,7 @@ import type { CommitSource } from "./commit_source.ts";
 import { CLOSE_GOING_AWAY, CLOSE_TRY_AGAIN_LATER, type Ending } from "./ending.ts";
 import type { SessionSocket } from "./outbox.ts";
 import { QUERY_CACHE_BYTES_MAX, QueryCache, type QueryCacheStats } from "./query_cache.ts";
-import { queryKeyBase } from "./query_key.ts";
+import { QueryKey } from "./query_key.ts";
 import { Session, type SessionEnvironment } from "./session.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
@@ -107,12 +107,18 @@ export class SyncServer {
   async query(call: FunctionCall, ts?: Timestamp): Promise<QueryOutcome> {
     const refusal = systemRefusal(call.path.module, call.context.identity, "query");
     if (refusal !== null) throw userError("OperationNotPermitted", refusal);
-    const at = ts ?? this.#subscriptions.latest();
-    const base = queryKeyBase(call);
-    const found = this.#cache.find(base, null, call.context.identity, at);
+    const at = ts ?? this.latest();
+    const { identity } = call.context;
+    const key = new QueryKey(call, null);
+    const found = this.#cache.find(key, identity, at);
     if (found !== null) return found.result.outcome;
-    const request = { call, base, journal: null, perIdentity: false };
+    const request = { key, identity, call: () => call, perIdentity: false };
     return (await this.#cache.fetch(request, at)).result.outcome;
+  }
+
+  /** The timestamp that `query` reads at when it is not told one. */
+  latest(): Timestamp {
+    return this.#subscriptions.latest();
   }
 
   stats(): SyncStats {

@@ -1,6 +1,7 @@
 // A clock that stands still until a test moves it.
 
 import { setImmediate } from "node:timers";
+import { assert } from "../../engine/errors.ts";
 import type { SyncClock } from "../clock.ts";
 
 export class FakeClock implements SyncClock {
@@ -28,7 +29,9 @@ export class FakeClock implements SyncClock {
 
   /** Runs everything that can run without time passing. */
   async settle(): Promise<void> {
+    let turns = 0;
     do {
+      assert(turns++ < 10_000, "the session never comes to rest");
       for (const run of this.#soon.splice(0)) run();
       await new Promise<void>((resolve) => void setImmediate(resolve));
     } while (this.#soon.length > 0);
