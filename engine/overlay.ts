@@ -26,8 +26,9 @@ export interface OverlayVersion {
   readonly isNew: boolean;
 }
 
-interface StoredVersion extends OverlayVersion {
-  /** `json` parsed, once an index key was needed. */
+interface Entry {
+  readonly version: OverlayVersion;
+  /** The document, parsed once an index key was needed. */
   document?: ValueObject;
 }
 
@@ -105,41 +106,42 @@ export class Overlay {
 
 /** The versions of one table's documents, with the index orders that were asked for so far. */
 class OverlayLayer {
-  readonly #versions = new Map<string, StoredVersion>();
+  readonly #entries = new Map<string, Entry>();
   readonly #orders = new Map<IndexId, SortedKeys>();
 
   get size(): number {
-    return this.#versions.size;
+    return this.#entries.size;
   }
 
   has(id: string): boolean {
-    return this.#versions.has(id);
+    return this.#entries.has(id);
   }
 
   get(id: string): OverlayVersion | undefined {
-    return this.#versions.get(id);
+    return this.#entries.get(id)?.version;
   }
 
-  versions(): Iterable<OverlayVersion> {
-    return this.#versions.values();
+  *versions(): Iterable<OverlayVersion> {
+    for (const { version } of this.#entries.values()) yield version;
   }
 
   set(id: string, version: OverlayVersion | undefined): void {
-    const before = this.#versions.get(id);
-    const stored = version === undefined ? undefined : { ...version };
+    const before = this.#entries.get(id);
+    const after = version === undefined ? undefined : { version };
     for (const order of this.#orders.values()) {
-      if (before !== undefined && before.json !== null) order.remove(keyOf(order.index, before));
-      if (stored !== undefined && stored.json !== null) order.add(keyOf(order.index, stored), id);
+      const oldKey = before === undefined ? null : keyOf(order.index, before);
+      if (oldKey !== null) order.remove(oldKey);
+      const newKey = after === undefined ? null : keyOf(order.index, after);
+      if (newKey !== null) order.add(newKey, id);
     }
-    if (stored === undefined) this.#versions.delete(id);
-    else this.#versions.set(id, stored);
+    if (after === undefined) this.#entries.delete(id);
+    else this.#entries.set(id, after);
   }
 
   /** The visible versions whose key is in the interval. */
   rows(index: IndexInfo, interval: Interval, order: Order, limit: number): IndexRow[] {
-    const sorted = this.#order(index);
-    return sorted.range(interval, order, limit).map(([key, id]) => {
-      const { ts, json } = this.#versions.get(id)!;
+    return this.#order(index).range(interval, order, limit).map(([key, id]) => {
+      const { ts, json } = this.#entries.get(id)!.version;
       return { key, id, ts, json: json! };
     });
   }
@@ -148,8 +150,9 @@ class OverlayLayer {
     let order = this.#orders.get(index.id);
     if (order === undefined) {
       const pairs: [IndexKey, string][] = [];
-      for (const version of this.#versions.values()) {
-        if (version.json !== null) pairs.push([keyOf(index, version), version.id]);
+      for (const [id, entry] of this.#entries) {
+        const key = keyOf(index, entry);
+        if (key !== null) pairs.push([key, id]);
       }
       this.#orders.set(index.id, order = new SortedKeys(index, pairs));
     }
@@ -204,9 +207,12 @@ class SortedKeys {
   }
 }
 
-function keyOf(index: IndexInfo, version: StoredVersion): IndexKey {
-  version.document ??= parseDocument(version.json!);
-  return indexKey(index.paths, version.document);
+/** The key of a version in the index; null for a hidden document. */
+function keyOf(index: IndexInfo, entry: Entry): IndexKey | null {
+  const { json } = entry.version;
+  if (json === null) return null;
+  entry.document ??= parseDocument(json);
+  return indexKey(index.paths, entry.document);
 }
 
 /**

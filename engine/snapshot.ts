@@ -4,8 +4,8 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { arrayStatement } from "./array_statement.ts";
 import { Catalog, type CatalogCounters, INITIAL_COUNTERS } from "./catalog.ts";
-import { assert, PlatformError } from "./errors.ts";
-import { overlaid, Overlay } from "./overlay.ts";
+import { assert } from "./errors.ts";
+import { overlaid, type Overlay } from "./overlay.ts";
 import { META } from "./storage_schema.ts";
 import { byIdIndex } from "./system_tables.ts";
 import { type Timestamp, TIMESTAMP_ZERO } from "./timestamp.ts";
@@ -19,6 +19,7 @@ import type {
   Snapshot,
   Tablet,
 } from "./types.ts";
+import { UndoLog } from "./undo_log.ts";
 import { byIdKey } from "./values/key.ts";
 
 /** One SQLite read transaction. Close it when done: it keeps the WAL from being reused. */
@@ -47,10 +48,10 @@ export function openReadOnly(path: string): DatabaseSync {
 /** SQLite's page cache of one reading connection; the operating system's cache stands behind it. */
 const READER_CACHE_KIB = 16 * 1024;
 
-type HeaderRow = [ts: number | null, catalog: number | null];
+type HeaderRow = [ts: number, lastSeq: number, catalog: number | null];
+const EMPTY_HEADER: HeaderRow = [TIMESTAMP_ZERO, 0, null];
 type RevisionRow = [ts: number, json: string];
 type EntryRow = [key: string, id: string, ts: number, json: string];
-type UndoRow = [tablet: number, id: string, ts: number | null, json: string | null];
 
 /** Reads through one connection; one view at a time. */
 export class SnapshotReader {
@@ -59,8 +60,7 @@ export class SnapshotReader {
   readonly #commit: StatementSync;
   readonly #meta: StatementSync;
   readonly #chain: StatementSync;
-  readonly #commitBefore: StatementSync;
-  readonly #undo: StatementSync;
+  readonly #undo: UndoLog;
   readonly statements: ReadStatements;
   #catalog: Catalog | null = null;
   #isOpen = false;
@@ -70,17 +70,12 @@ export class SnapshotReader {
     this.#begin = prepare("BEGIN");
     this.#commit = prepare("COMMIT");
     this.#header = prepare(
-      `SELECT (SELECT ts FROM commits ORDER BY ts DESC LIMIT 1),
-         (SELECT value FROM meta WHERE key = '${META.catalog}')`,
+      `SELECT ts, last_seq, (SELECT value FROM meta WHERE key = '${META.catalog}')
+         FROM commits ORDER BY ts DESC LIMIT 1`,
     );
     this.#meta = prepare("SELECT value FROM meta WHERE key = ?");
     this.#chain = prepare("SELECT seq FROM chains WHERE isolate = ?");
-    this.#commitBefore = prepare(
-      "SELECT last_seq FROM commits WHERE ts <= ? ORDER BY ts DESC LIMIT 1",
-    );
-    this.#undo = prepare(
-      "SELECT tablet, id, prev_ts, prev_json FROM log WHERE seq > ? ORDER BY seq DESC",
-    );
+    this.#undo = new UndoLog(db);
     const scan = (order: "ASC" | "DESC") =>
       prepare(
         `SELECT e.key, d.id, d.ts, d.json FROM entries e CROSS JOIN documents d ON d.doc = e.doc
@@ -101,12 +96,8 @@ export class SnapshotReader {
     this.#begin.run();
     this.#isOpen = true;
     try {
-      const [ts, catalogVersion] = this.#header.get() as unknown as HeaderRow;
-      return new SqliteView(
-        this,
-        (ts ?? TIMESTAMP_ZERO) as Timestamp,
-        (catalogVersion ?? TIMESTAMP_ZERO) as Timestamp,
-      );
+      const [ts, lastSeq, catalogVersion] = this.#readHeader();
+      return new SqliteView(this, ts as Timestamp, lastSeq, (catalogVersion ?? 0) as Timestamp);
     } catch (error) {
       this.end();
       throw error;
@@ -135,8 +126,11 @@ export class SnapshotReader {
   }
 
   latestTs(): Timestamp {
-    const [ts] = this.#header.get() as unknown as HeaderRow;
-    return (ts ?? TIMESTAMP_ZERO) as Timestamp;
+    return this.#readHeader()[0] as Timestamp;
+  }
+
+  #readHeader(): HeaderRow {
+    return (this.#header.get() as unknown as HeaderRow | undefined) ?? EMPTY_HEADER;
   }
 
   chainSeq(isolate: number): number {
@@ -158,18 +152,9 @@ export class SnapshotReader {
     return this.#catalog;
   }
 
-  /** Replaced revisions, newest first, that lead back to the state at `ts`. */
-  undoRows(ts: Timestamp): Iterable<UndoRow> {
-    const retained = this.#readMeta(META.retained) ?? TIMESTAMP_ZERO;
-    if (ts < retained) {
-      throw new PlatformError(
-        "outOfRetention",
-        "OutOfRetention",
-        `Snapshot ${ts} is older than the oldest one that is kept, ${retained}`,
-      );
-    }
-    const lastSeq = (this.#commitBefore.get(ts) as [number] | undefined)?.[0] ?? 0;
-    return this.#undo.iterate(lastSeq) as Iterable<unknown> as Iterable<UndoRow>;
+  /** What leads from the open view back to `ts`. */
+  undo(ts: Timestamp, lastSeq: number): Overlay {
+    return this.#undo.overlayAt(ts, lastSeq);
   }
 
   #counters(): CatalogCounters {
@@ -198,6 +183,7 @@ class SqliteView implements ReadView {
   constructor(
     readonly reader: SnapshotReader,
     readonly ts: Timestamp,
+    readonly lastSeq: number,
     catalogVersion: Timestamp,
   ) {
     this.latest = new LatestSnapshot(reader, ts, catalogVersion);
@@ -207,12 +193,8 @@ class SqliteView implements ReadView {
     if (ts >= this.ts) return this.latest;
     let snapshot = this.#older.get(ts);
     if (snapshot === undefined) {
-      const undo = new Overlay();
-      // Newest first: the last put wins, which is what the first commit after `ts` replaced.
-      for (const [tablet, id, prevTs, json] of this.reader.undoRows(ts)) {
-        undo.put(tablet, id, json, (prevTs ?? TIMESTAMP_ZERO) as Timestamp);
-      }
-      this.#older.set(ts, snapshot = overlaid(this.latest, undo, ts));
+      snapshot = overlaid(this.latest, this.reader.undo(ts, this.lastSeq), ts);
+      this.#older.set(ts, snapshot);
     }
     return snapshot;
   }
