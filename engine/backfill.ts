@@ -13,7 +13,7 @@ import { parseDocument } from "./values/json.ts";
 import { byIdKey, KEY_AFTER } from "./values/key.ts";
 
 /** Documents of one batch: about a millisecond of the host's thread. */
-const BATCH_DOCUMENTS = 128;
+export const BATCH_DOCUMENTS = 128;
 
 function progressKey(index: IndexId): string {
   return BACKFILL_PROGRESS_PREFIX + index;
@@ -70,7 +70,7 @@ export class IndexBackfill {
 }
 
 /** Adds the entries of the next documents; true when there are no more. */
-function addBatch(writer: DocumentWriter, index: IndexInfo): boolean {
+export function addBatch(writer: DocumentWriter, index: IndexInfo): boolean {
   const start = nextKey(writer, index);
   const rows = writer.scanRows(
     byIdIndex(index.tablet),

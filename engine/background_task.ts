@@ -1,12 +1,16 @@
 // Housekeeping that goes on in small steps between the commits until nothing is left to do, and starts
 // again when it is woken.
 
+/** After a failed step, unless the task is woken before. */
+const RETRY_MS = 1000;
+
 export class BackgroundTask {
   readonly #name: string;
   readonly #step: () => Promise<boolean>;
   #running: Promise<void> | null = null;
   #woken = false;
   #stopped = false;
+  #retry: ReturnType<typeof setTimeout> | null = null;
 
   /** @param step does a bounded piece of work; true if there may be more to do */
   constructor(name: string, step: () => Promise<boolean>) {
@@ -28,6 +32,7 @@ export class BackgroundTask {
   /** Ends after the current step. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    if (this.#retry !== null) clearTimeout(this.#retry);
     await this.#running;
   }
 
@@ -40,8 +45,10 @@ export class BackgroundTask {
         while (!this.#stopped && await this.#step());
       }
     } catch (error) {
-      // The next wake tries again; a database that cannot be written reports itself.
-      if (!this.#stopped) console.error(`${this.#name}: ${(error as Error).message}`);
+      if (this.#stopped) return;
+      console.error(`${this.#name}: ${(error as Error).message}`);
+      if (this.#retry !== null) clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => this.wake(), RETRY_MS);
     } finally {
       this.#running = null;
     }

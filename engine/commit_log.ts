@@ -32,6 +32,19 @@ export interface LoggedCommit {
   readonly documents: readonly ChangedDocument[];
 }
 
+/** All keys that the documents had or have. */
+export function keysByIndex(documents: readonly ChangedDocument[]): Map<IndexId, IndexKey[]> {
+  const byIndex = new Map<IndexId, IndexKey[]>();
+  for (const { keys } of documents) {
+    for (let i = 0; i < keys.length; i += 2) {
+      const list = byIndex.get(keys[i] as IndexId);
+      if (list === undefined) byIndex.set(keys[i] as IndexId, [keys[i + 1] as IndexKey]);
+      else list.push(keys[i + 1] as IndexKey);
+    }
+  }
+  return byIndex;
+}
+
 /** What stands in the way of a transaction. */
 export interface LoggedConflict {
   readonly commit: LoggedCommit;

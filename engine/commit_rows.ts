@@ -4,6 +4,7 @@
 
 import { Catalog, INITIAL_COUNTERS, isCatalogTablet } from "./catalog.ts";
 import type { ChangedDocument } from "./commit_log.ts";
+import { COMMIT_TS_TOKEN } from "./commit_ts_token.ts";
 import type { DocumentWriter } from "./document_writer.ts";
 import { assert } from "./errors.ts";
 import { changeOf, type DocumentChange } from "./index_changes.ts";
@@ -19,9 +20,6 @@ export interface AppliedCommit {
   readonly documents: readonly ChangedDocument[];
   readonly writes: readonly DocumentWrite[];
 }
-
-/** The placeholder of the commit's own timestamp in a document (spec values-and-queries 6.4). */
-const COMMIT_TS_TOKEN = '{"$commitTs":null}';
 
 /** More schemas than retention ever leaves. */
 const SCHEMAS_MAX = 1_000_000;

@@ -8,7 +8,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
 import type { Catalog } from "./catalog.ts";
-import { type ChangedDocument, CommitLog } from "./commit_log.ts";
+import { CommitLog, keysByIndex } from "./commit_log.ts";
 import { CommitRows } from "./commit_rows.ts";
 import type { Disk } from "./disk.ts";
 import { DocumentWriter, type SessionOutcome } from "./document_writer.ts";
@@ -21,13 +21,17 @@ import type {
   Conflict,
   FinishedTransaction,
   FlatReadSet,
-  IndexId,
-  IndexKey,
   PublishedCommit,
 } from "./types.ts";
 
 /** A group is handed to SQLite when it has this many commits, even if the turn is not over. */
 const GROUP_COMMITS_MAX = 256;
+/** Groups that wait for the disk; beyond, commits are refused. */
+const UNSYNCED_GROUPS_MAX = 256;
+/** Commits that wait while writes are held back; beyond, they are refused. */
+const HELD_COMMITS_MAX = 16_384;
+
+const INTERNAL = "InternalServerError";
 
 export interface CommitterOptions {
   /** The connection that writes; nobody else uses it. */
@@ -72,7 +76,9 @@ export class Committer {
   readonly #unsynced: Group[] = [];
   /** While writes are held back: what to do once they are allowed again. */
   #held: (() => void)[] | null = null;
+  /** Why nothing is written any more. */
   #failure: PlatformError | null = null;
+  #isClosed = false;
 
   constructor(options: CommitterOptions) {
     this.#db = options.db;
@@ -110,7 +116,8 @@ export class Committer {
    * A conflict without a document means that the log does not reach back to the transaction's
    * snapshot, or that its session's request has an outcome already ({@link sessionOutcome}).
    * @param onAccepted called as soon as the commit's place in the order is fixed
-   * @throws PlatformError "internal" when the disk has failed: the commit may or may not have happened
+   * @throws PlatformError "internal" when the disk has failed: the commit may or may not have happened;
+   *   "overloaded" when too many wait for the disk already
    */
   commit(
     transaction: FinishedTransaction,
@@ -125,6 +132,7 @@ export class Committer {
     onAccepted?: (ts: Timestamp) => void,
   ): Promise<CommitResult> {
     return new Promise((resolve, reject) => {
+      if (this.#isFull()) return reject(committerFull());
       this.#whenWritable(() => this.#decide(build(), onAccepted, resolve, reject), reject);
     });
   }
@@ -215,20 +223,27 @@ export class Committer {
     this.#open = null;
     this.#chains.clear();
     this.#unsynced.push(group);
-    this.#durability.flush().then(
-      () => this.#acknowledge(group),
-      (error) => this.#fail(error),
-    );
+    this.#durability.flush().then(() => this.#acknowledge(group))
+      .catch((error) => this.#fail(error));
   }
 
-  /** Resolves when everything accepted so far is durable. */
-  async idle(): Promise<void> {
-    if (this.#failure !== null) return;
+  /** Accepts nothing more. Resolves when everything accepted is durable, or the disk has failed. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    assert(this.#held === null, "writes are held while the committer closes");
     this.flush();
-    if (this.#unsynced.length > 0) await this.#durability.flush();
+    if (this.#unsynced.length > 0) await this.#durability.flush().catch(() => {});
+  }
+
+  #isFull(): boolean {
+    return this.#unsynced.length >= UNSYNCED_GROUPS_MAX ||
+      (this.#held !== null && this.#held.length >= HELD_COMMITS_MAX);
   }
 
   #whenWritable(run: () => void, reject: (error: Error) => void): void {
+    if (this.#isClosed) {
+      return reject(new PlatformError("internal", INTERNAL, "The database is closed."));
+    }
     const guarded = () => {
       if (this.#failure !== null) return reject(this.#failure);
       try {
@@ -349,7 +364,7 @@ export class Committer {
     const reason = cause instanceof Error ? cause.message : String(cause);
     this.#failure = new PlatformError(
       "internal",
-      "InternalServerError",
+      INTERNAL,
       `The database cannot be written any more: ${reason}`,
     );
     const groups = this.#open === null ? this.#unsynced : [...this.#unsynced, this.#open];
@@ -367,16 +382,12 @@ export class Committer {
   }
 }
 
-function keysByIndex(documents: readonly ChangedDocument[]): Map<IndexId, IndexKey[]> {
-  const byIndex = new Map<IndexId, IndexKey[]>();
-  for (const { keys } of documents) {
-    for (let i = 0; i < keys.length; i += 2) {
-      const list = byIndex.get(keys[i] as IndexId);
-      if (list === undefined) byIndex.set(keys[i] as IndexId, [keys[i + 1] as IndexKey]);
-      else list.push(keys[i + 1] as IndexKey);
-    }
-  }
-  return byIndex;
+function committerFull(): PlatformError {
+  return new PlatformError(
+    "overloaded",
+    "CommitterFullError",
+    "Too many concurrent commits, please retry later",
+  );
 }
 
 /** Whether SQLite itself refused, as opposed to an assertion or a bad value of ours. */

@@ -55,7 +55,7 @@ export function openStand(
     path,
     fatal,
     async close() {
-      await committer.idle().catch(() => {});
+      await committer.close();
       await durability.close();
       db.close();
     },

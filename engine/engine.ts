@@ -202,8 +202,8 @@ export class Engine {
       this.#schemaValidation.stop(),
       this.#retention.stop(),
     ]);
-    await this.committer.idle().catch(() => {});
     await this.#checkpointer.close();
+    await this.committer.close();
     await this.#durability.close();
     this.#reading.close();
     if (this.#fatal === null) this.#writing.exec("PRAGMA wal_checkpoint(TRUNCATE)");

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Engine, type EngineOptions } from "./engine.ts";
 import { diffIndexes, finishIndexes, prepareIndexes } from "./index_lifecycle.ts";
 import { DatabaseOpenError } from "./open_error.ts";
+import { DEAD_SCHEMA_AGE_MS_MAX, SESSION_AGE_MS_MAX } from "./retention.ts";
 import { activateSchema, schemaStatus, submitSchema } from "./schema_lifecycle.ts";
 import type { Transaction } from "./transaction.ts";
 import { parseSchema, type SchemaDefinition } from "./values/schema.ts";
@@ -319,4 +320,68 @@ Deno.test("a schema in force is reused, and a newer push overwrites a waiting on
       /Schema has already been overwritten\./,
     );
   });
+});
+
+Deno.test("backfill and validation go on after a restart", async () => {
+  await withEngine(async (engine, reopen) => {
+    await engine.transact((tx) => {
+      for (let i = 0; i < 1000; i++) insert(tx, "things", { k: i % 2 });
+    });
+    const schema = schemaOf(K_IS_NUMBER, [BY_K]);
+    const { id } = await startPush(engine, schema);
+    assert.equal(schemaStatus(engine, { "": id }).type, "inProgress");
+    const again = await reopen();
+    await again.backgroundIdle();
+    assert.equal(schemaStatus(again, { "": id }).type, "complete");
+    await finishPush(again, schema, id);
+    assert.equal(queryByK(again, 0).length, 500);
+  });
+});
+
+Deno.test("closing waits for what was accepted and refuses what comes later", async () => {
+  await withEngine(async (engine, reopen) => {
+    const accepted = Array.from(
+      { length: 20 },
+      (_, i) => engine.transact((tx) => insert(tx, "things", { k: i })),
+    );
+    const again = await reopen();
+    const ids = (await Promise.all(accepted)).map(({ value }) => value);
+    for (const id of ids) assert.notEqual(get(again, id), null);
+    await assert.rejects(engine.transact((tx) => insert(tx, "things", { k: 0 })), /closed/);
+  });
+});
+
+Deno.test("outcomes of mutations are forgotten after two weeks", async () => {
+  let now = 1_700_000_000_000;
+  await withEngine(async (engine) => {
+    const { committer } = engine;
+    const record = (requestId: number) =>
+      committer.commit({
+        begin: committer.latest,
+        readSet: [],
+        writes: [],
+        source: null,
+        session: { sessionId: "s", requestId, result: "null", logLines: [] },
+      });
+    await record(1);
+    now += SESSION_AGE_MS_MAX + 1;
+    await engine.transact((tx) => insert(tx, "things", { k: 1 }));
+    await record(2);
+    await engine.housekeeping();
+    assert.equal(committer.sessionOutcome("s", 1), null);
+    assert.notEqual(committer.sessionOutcome("s", 2), null);
+  }, { clock: () => now });
+});
+
+Deno.test("schemas that came to nothing are forgotten after an hour", async () => {
+  let now = 1_700_000_000_000;
+  await withEngine(async (engine) => {
+    const { id } = await startPush(engine, schemaOf(ANY));
+    await startPush(engine, null);
+    const isStored = () => engine.read((tx) => tx.table("schemas").get(id!)).value !== null;
+    assert.ok(isStored());
+    now += DEAD_SCHEMA_AGE_MS_MAX + 1;
+    await engine.housekeeping();
+    assert.ok(!isStored());
+  }, { clock: () => now });
 });
