@@ -77,6 +77,14 @@ export function monotonicMs(): number {
   return performanceNow.call(performanceObject);
 }
 
+const cryptoObject = crypto;
+const getRandomValues = crypto.getRandomValues;
+
+/** Bytes of the operating system's random source. */
+export function systemRandomBytes(count: number): Uint8Array<ArrayBuffer> {
+  return getRandomValues.call(cryptoObject, new Uint8Array(count)) as Uint8Array<ArrayBuffer>;
+}
+
 /** Gives all errors that nobody catches to `handler`; the process lives on. */
 export function onUncaught(handler: (reason: unknown) => void): void {
   core.setUnhandledPromiseRejectionHandler((_promise, reason) => {

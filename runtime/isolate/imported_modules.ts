@@ -112,6 +112,11 @@ export class ImportedModules {
     };
   }
 
+  /** When the modules believe they were imported, in milliseconds. */
+  get originMs(): number {
+    return this.#config?.importPhaseUnixTimestamp ?? 0;
+  }
+
   /** Runs `body` as module level code. */
   evaluate<T>(body: () => T): T {
     return runInScope(this.#scope, body);

@@ -26,8 +26,9 @@ function start(): void {
   lockDown({ allowNetwork: init.mode === "actions" });
   const options = transactionsOptions(init, reader);
   pipe.send({ type: "ready" });
-  if (init.mode === "actions") serveActions(pipe, options);
-  else new TransactionServer(new Transactions(options), new Analysis(options)).serve();
+  if (init.mode === "actions") {
+    serveActions(pipe, options).then(() => exitProcess(0), failProcess);
+  } else new TransactionServer(new Transactions(options), new Analysis(options)).serve();
 }
 
 function transactionsOptions(init: InitFrame, reader: SnapshotReader): TransactionsOptions {

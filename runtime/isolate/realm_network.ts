@@ -51,12 +51,18 @@ export interface RealmTimers {
   clearInterval(id?: unknown): void;
 }
 
+/** The ids that user code knows → what stops the native timer. */
+const running = new Map<number, () => void>();
+let nextId = 1;
+
+/** Stops a timer, such as one of an action that ended. */
+export function clearTimer(id: number): void {
+  running.get(id)?.();
+  running.delete(id);
+}
+
 /** Timers of the realm. A timer belongs to the action that set it and ends with it. */
 export function createTimers(native: NativeNetwork): RealmTimers {
-  /** The ids that user code knows → those of the running native timers. */
-  const running = new Map<number, number>();
-  let nextId = 1;
-
   const start = (
     what: "setTimeout" | "setInterval",
     handler: unknown,
@@ -76,7 +82,10 @@ export function createTimers(native: NativeNetwork): RealmTimers {
     const operations = scope.operations!;
     const id = nextId++;
     const context = captureContext();
-    const schedule = () => running.set(id, native.setTimeout(fire, delayMs(delay)));
+    const schedule = () => {
+      const nativeId = native.setTimeout(fire, delayMs(delay));
+      running.set(id, () => native.clearTimeout(nativeId));
+    };
     const fire = () => {
       if (!running.has(id) || operations.ended) return;
       if (what === "setInterval") schedule();
@@ -98,10 +107,8 @@ export function createTimers(native: NativeNetwork): RealmTimers {
   };
 
   const clear = (id: unknown): void => {
-    const nativeId = running.get(Number(id));
-    if (nativeId === undefined) return;
-    native.clearTimeout(nativeId);
-    end(Number(id), currentScope().operations);
+    // Timers of other actions are not this code's to clear.
+    if (currentScope().operations?.removeTimer(Number(id))) clearTimer(Number(id));
   };
 
   return {

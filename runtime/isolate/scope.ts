@@ -54,7 +54,8 @@ export interface ScopeOperations {
   end(name: string): void;
   /** A timer of the action: cleared when the action ends. */
   addTimer(id: number): void;
-  removeTimer(id: number): void;
+  /** Whether the timer was the action's. */
+  removeTimer(id: number): boolean;
   readonly ended: boolean;
 }
 

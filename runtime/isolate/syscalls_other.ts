@@ -3,6 +3,7 @@
 import { userError } from "../../engine/errors.ts";
 import type { TransactionLimits, TransactionUsage } from "../../engine/limits.ts";
 import type { JsonObject } from "../../engine/values/value.ts";
+import type { RunCall } from "../frames.ts";
 import type { Identity } from "../types.ts";
 import { handleOf, resolveAddress } from "./function_address.ts";
 import { displayName } from "./function_path.ts";
@@ -56,7 +57,12 @@ function getRequestMetadata(run: TransactionRun): string {
     throw userError("RequestMetadataInQuery", "Cannot get request metadata in a Query");
   }
   run.state.observedIdentity = true;
-  const { ip, userAgent, requestId, identity } = run.state.call;
+  return requestMetadataJson(run.state.call);
+}
+
+/** JSON text of what `ctx.meta.getRequestMetadata()` shows. */
+export function requestMetadataJson(call: RunCall): string {
+  const { ip, userAgent, requestId, identity } = call;
   return JSON.stringify({
     ip,
     userAgent,
