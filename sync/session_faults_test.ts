@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { PlatformError } from "../engine/errors.ts";
 import { encodeTimestamp, type Timestamp } from "../engine/timestamp.ts";
-import { FakeClient } from "./testing/fake_client.ts";
+import type { FakeClient } from "./testing/fake_client.ts";
 import { FakeWorld, SESSION_A } from "./testing/fake_world.ts";
 
 const NO_STATUS = { code: undefined, reason: undefined };

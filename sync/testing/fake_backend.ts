@@ -66,8 +66,11 @@ export class FakeBackend implements CommitSource, FunctionRunner {
   beforeMutation: (call: FunctionCall) => Promise<void> = async () => {};
   beforeDurable: () => Promise<void> = async () => {};
   beforeAnswer: () => Promise<void> = async () => {};
+  /** While true, commits become durable and listeners do not hear of it. */
+  isPublishingHeld = false;
   #latest = 1000 as Timestamp;
   #durable = 1000 as Timestamp;
+  #published = 1000 as Timestamp;
   #listeners = new Set<(commit: PublishedCommit) => void>();
   #durableWaiters: { ts: Timestamp; resolve: () => void }[] = [];
   #outcomes = new Map<string, { ts: Timestamp; result: string }>();
@@ -105,22 +108,29 @@ export class FakeBackend implements CommitSource, FunctionRunner {
     return ts;
   }
 
-  /** Publishes everything that is committed. */
+  /** Makes everything durable that is committed, and publishes it. */
   makeDurable(): void {
-    const from = this.#durable;
     this.#durable = this.#latest;
-    for (const commit of this.commits) {
-      if (commit.ts <= from) continue;
-      const keys = new Map([[INDEX, [...commit.writes.keys()]]]);
-      for (const listener of this.#listeners) {
-        listener({ ts: commit.ts, keys, writes: [], source: null });
-      }
-    }
+    if (!this.isPublishingHeld) this.publish();
     this.#durableWaiters = this.#durableWaiters.filter(({ ts, resolve }) => {
       if (ts > this.#durable) return true;
       resolve();
       return false;
     });
+  }
+
+  /** Tells the listeners of everything durable. */
+  publish(): void {
+    this.isPublishingHeld = false;
+    const from = this.#published;
+    this.#published = this.#durable;
+    for (const commit of this.commits) {
+      if (commit.ts <= from || commit.ts > this.#durable) continue;
+      const keys = new Map([[INDEX, [...commit.writes.keys()]]]);
+      for (const listener of this.#listeners) {
+        listener({ ts: commit.ts, keys, writes: [], source: null });
+      }
+    }
   }
 
   /** The value of a name at a timestamp. */
@@ -185,13 +195,14 @@ export class FakeBackend implements CommitSource, FunctionRunner {
     onAccepted?: () => void,
   ): Promise<MutationOutcome> {
     const key = session && `${session.sessionId}|${session.requestId}`;
+    this.runs.push(functionName(call));
+    await this.beforeMutation(call);
     const known = key === undefined ? undefined : this.#outcomes.get(key);
     if (known !== undefined) {
+      await this.committer.whenDurable(known.ts);
       const result = { ok: true, value: known.result } as const;
       return { result, ts: known.ts, logLines: [], replayed: true, stats: STATS };
     }
-    this.runs.push(functionName(call));
-    await this.beforeMutation(call);
     const body = this.mutations.get(functionName(call));
     let ts: Timestamp | null = null;
     const result = resultOf(() => {

@@ -32,6 +32,8 @@ export class FakeClient implements SessionSocket {
   ended = false;
   version: Message = { querySet: 0, identity: 0, ts: "AAAAAAAAAAA=" };
   ts: Timestamp = TIMESTAMP_ZERO;
+  /** Called after every Transition. */
+  onTransition: () => void = () => {};
   readonly session: Session;
   #buffered = 0;
   #querySetVersion = 0;
@@ -126,6 +128,7 @@ export class FakeClient implements SessionSocket {
       lastId = modification.queryId;
       this.#apply(modification);
     }
+    this.onTransition();
   }
 
   #apply(modification: Message): void {
