@@ -2,7 +2,7 @@
 // and the write set. Synchronous; runs inside isolates and in the host.
 
 import type { Catalog, IndexInfo, TableInfo } from "./catalog.ts";
-import { Database } from "./database.ts";
+import { Database, type DatabaseOptions } from "./database.ts";
 import { assert } from "./errors.ts";
 import {
   chargeIntervals,
@@ -115,8 +115,8 @@ export class Transaction {
   }
 
   /** The database as one execution of a user function sees it: take a new one for each. */
-  database(component: ComponentId): Database {
-    return new Database(this, component);
+  database(component: ComponentId, options?: DatabaseOptions): Database {
+    return new Database(this, component, options);
   }
 
   /** A system table for the server's own code; its traffic is not counted in the limits. */

@@ -119,5 +119,6 @@ Deno.test("bad requests get the platform's texts", () => {
     db.page(args, null);
     assert.equal(failure(() => db.page(args, null)).code, "MultiplePaginatedDatabaseQueries");
     tx.database("").page(args, null);
+    tx.database("child", { isServer: true }).page(args, null);
   });
 });
