@@ -96,6 +96,8 @@ export interface PreparedModule {
   readonly code: string;
   /** Source map from `code` to `source`. */
   readonly codeMap: string | null;
+  /** Why instances of the module may never serve several runs; null if the isolate may try. */
+  readonly reuseObstacle: string | null;
   /** Specifiers as written that the module imports, statically or dynamically. */
   readonly imports: readonly string[];
 }

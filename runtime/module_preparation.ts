@@ -30,6 +30,7 @@ export interface SourceModule {
 interface PreparedText {
   readonly code: string;
   readonly codeMap: string;
+  readonly reuseObstacle: string | null;
 }
 
 interface Waiting {
@@ -65,8 +66,8 @@ export class ModulePreparation {
   async #prepare(module: SourceModule): Promise<PreparedModule> {
     const { path, source, sourceMap = null, environment = "isolate" } = module;
     const hash = createHash("sha256").update(source).update(sourceMap ?? "").digest("hex");
-    const { code, codeMap } = await this.#transform(path, source, hash);
-    return { path, environment, hash, source, sourceMap, code, codeMap, imports: importsOf(code) };
+    const text = await this.#transform(path, source, hash);
+    return { path, environment, hash, source, sourceMap, ...text, imports: importsOf(text.code) };
   }
 
   async #transform(path: string, source: string, hash: string): Promise<PreparedText> {
@@ -75,9 +76,10 @@ export class ModulePreparation {
     if (known !== undefined) return known;
     const answer = await this.#ask(path, source);
     if (!answer.ok) throw preparationError(path, answer);
-    const { code, codeMap } = answer;
-    this.#remember(key, { code, codeMap });
-    return { code, codeMap };
+    const { code, codeMap, reuseObstacle } = answer;
+    const text = { code, codeMap, reuseObstacle };
+    this.#remember(key, text);
+    return text;
   }
 
   #ask(path: string, source: string): Promise<PreparationAnswer> {

@@ -25,8 +25,8 @@ export interface ModuleSource {
   readonly sourceMap: string | null;
   readonly code: string;
   readonly codeMap: string | null;
-  /** Instances of the module hold no state that a run could change. */
-  readonly stateless?: boolean;
+  /** Why instances of the module may never serve several runs; null if they may try. */
+  readonly reuseObstacle?: string | null;
 }
 
 export interface DeploymentRow {

@@ -143,13 +143,15 @@ export class Execution {
     let globals: Map<string, unknown>;
     const code = componentCode(run.code, component, services.urls);
     try {
-      const loaded = services.instances.take(component, module, code);
+      const { reuse } = run.state;
+      const loaded = services.instances.take(component, module, code, reuse.allowSealed);
+      if (loaded.modules.isSealed) reuse.entries.push({ component, path: module });
       for (const line of loaded.modules.logLines) this.log.append(line);
-      globals = loaded.modules.globals;
+      globals = loaded.modules.globalsForRun();
       registered = requireExport(loaded.exports, module, name);
     } catch (thrown) {
       if (thrown instanceof PlatformError) throw thrown;
-      this.#fail(describeThrown(thrown));
+      this.#fail(this.#describe(thrown));
       return;
     }
     const promise = runInScope(
@@ -179,6 +181,7 @@ export class Execution {
       globals,
       environmentVariable: (name) =>
         environmentVariable(run.code, run.path.component, services.urls, name),
+      swallowedTypeError: (error) => run.state.reuse.note(error),
       unhandledRejection: (reason) => this.#unhandled ??= { reason },
       importDynamically: dynamicImportUnsupported,
     };
@@ -236,11 +239,16 @@ export class Execution {
   /** What ends the execution at this point, if anything does. */
   #failure(): FunctionError | null {
     const { userTimeMs, systemTimeMs } = this.services.limits;
-    if (this.#unhandled !== null) return describeThrown(this.#unhandled.reason);
-    if (this.#settled?.ok === false) return describeThrown(this.#settled.value);
+    if (this.#unhandled !== null) return this.#describe(this.#unhandled.reason);
+    if (this.#settled?.ok === false) return this.#describe(this.#settled.value);
     if (this.userMs > userTimeMs) return plainError(userTimeoutText(userTimeMs));
     if (this.systemMs > systemTimeMs) return plainError(SYSTEM_TIMEOUT_TEXT);
     return null;
+  }
+
+  #describe(thrown: unknown): FunctionError {
+    this.run.state.reuse.note(thrown);
+    return describeThrown(thrown);
   }
 
   /** Runs the oldest pending operation, or as many reads as stand together. */

@@ -10,6 +10,7 @@ import { decodeBase64 } from "../../engine/values/base64.ts";
 import { ImportClock } from "./clock.ts";
 import type { CodeAccess, ModuleSource } from "./code_view.ts";
 import { ExecutionConsole, type LogLimits, LogLines } from "./console.ts";
+import type { ScopeReports } from "./instance_seal.ts";
 import { type ModuleExports, ModuleInstances, type ModuleProvider } from "./module_loader.ts";
 import { RandomStream } from "./random.ts";
 import { runInScope, type Scope, type ScopeClock, type ScopeSyscalls } from "./scope.ts";
@@ -80,8 +81,15 @@ export class ImportedModules {
   readonly #instances: ModuleInstances;
   readonly #scope: Scope;
   #code: ComponentCode;
+  /** No run can change the instances: they may serve any number of runs. */
+  isSealed = false;
 
-  constructor(code: ComponentCode, limits: LogLimits, overrides: ImportOverrides = {}) {
+  constructor(
+    code: ComponentCode,
+    limits: LogLimits,
+    overrides: ImportOverrides = {},
+    reports: ScopeReports | null = null,
+  ) {
     this.#code = code;
     this.#config = code.config;
     const log = new LogLines(limits);
@@ -91,7 +99,7 @@ export class ImportedModules {
       source: (hash) => this.#code.provider.source(hash),
       synthetic: code.provider.synthetic,
     };
-    this.#instances = new ModuleInstances(provider);
+    this.#instances = new ModuleInstances(provider, reports);
     const environment = overrides.environmentVariable ?? code.environmentVariable;
     this.#scope = {
       phase: "import",
@@ -115,6 +123,18 @@ export class ImportedModules {
   /** When the modules believe they were imported, in milliseconds. */
   get originMs(): number {
     return this.#config?.importPhaseUnixTimestamp ?? 0;
+  }
+
+  /** Tries to make the instances unchangeable; says what stands in the way. */
+  seal(): string | null {
+    const obstacle = this.#instances.seal([...this.globals.values()]);
+    this.isSealed = obstacle === null;
+    return obstacle;
+  }
+
+  /** Names assigned on `globalThis`, for one run. */
+  globalsForRun(): Map<string, unknown> {
+    return this.isSealed ? new Map(this.globals) : this.globals;
   }
 
   /** Runs `body` as module level code. */

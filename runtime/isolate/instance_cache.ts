@@ -1,13 +1,15 @@
-// Live modules ready for use: instances that user code asked to keep (`experimental_reuseContext`),
-// and one fresh instance made in advance while the isolate had nothing to do.
+// Live modules ready for use. Every run gets instances that it cannot tell from fresh ones: fresh
+// ones, made in advance while the isolate had nothing to do; or sealed ones, which no run can change
+// (instance_seal.ts); or, where user code asked for it (`experimental_reuseContext`), used ones.
 
 import type { ComponentId } from "../../engine/types.ts";
 import type { LogLimits } from "./console.ts";
 import { type ComponentCode, ImportedModules } from "./imported_modules.ts";
+import { ScopeReports } from "./instance_seal.ts";
 import type { ModuleExports } from "./module_loader.ts";
 
-/** Kept instances, and instances made in advance, each. */
-const INSTANCES_MAX = 64;
+/** Kept instances, instances made in advance, and entries known to be single-use, each. */
+const INSTANCES_MAX = 256;
 
 export interface LoadedModule {
   readonly modules: ImportedModules;
@@ -19,6 +21,8 @@ export class InstanceCache {
   /** By component and entry module; oldest use first. */
   readonly #kept = new Map<string, LoadedModule>();
   readonly #ready = new Map<string, LoadedModule>();
+  /** Entries whose modules, as they were, could not be sealed. */
+  readonly #singleUse = new Map<string, ImportedModules>();
   /** Entries that were used since the last time of leisure. */
   readonly #wanted = new Map<string, { component: ComponentId; path: string }>();
 
@@ -28,31 +32,45 @@ export class InstanceCache {
 
   /**
    * Instances of the module and all that it imports, as fresh as user code can tell.
+   * @param allowSealed false: nothing that another run will see, even if no run can change it.
    * @throws whatever evaluation throws.
    */
-  take(component: ComponentId, path: string, code: ComponentCode): LoadedModule {
+  take(
+    component: ComponentId,
+    path: string,
+    code: ComponentCode,
+    allowSealed: boolean,
+  ): LoadedModule {
     const key = `${component}\0${path}`;
     const kept = this.#kept.get(key);
-    if (kept !== undefined) {
+    if (kept !== undefined && (allowSealed || !kept.modules.isSealed)) {
       this.#kept.delete(key);
       if (kept.modules.adopt(code)) {
         this.#kept.set(key, kept);
         return kept;
       }
     }
+    if (allowSealed && !this.#isSingleUse(key, code)) return this.#loadSealed(key, path, code);
     const ready = this.#ready.get(key);
     this.#ready.delete(key);
     const loaded = ready !== undefined && ready.modules.adopt(code)
       ? ready
       : this.#load(path, code);
     if (loaded.exports.experimental_reuseContext === true) {
-      evictOldest(this.#kept);
-      this.#kept.set(key, loaded);
+      put(this.#kept, key, loaded);
     } else {
-      evictOldest(this.#wanted);
-      this.#wanted.set(key, { component, path });
+      put(this.#wanted, key, { component, path });
     }
     return loaded;
+  }
+
+  /** The sealed instances of the entry showed: from now on every run gets fresh ones. */
+  refuseSealed(component: ComponentId, path: string): void {
+    const key = `${component}\0${path}`;
+    const kept = this.#kept.get(key);
+    if (kept === undefined || !kept.modules.isSealed) return;
+    this.#kept.delete(key);
+    put(this.#singleUse, key, kept.modules);
   }
 
   /** Whether {@link prepareOne} has something to do. */
@@ -68,12 +86,28 @@ export class InstanceCache {
     this.#wanted.delete(key);
     if (this.#ready.has(key)) return;
     try {
-      const loaded = this.#load(path, codeOf(component));
-      evictOldest(this.#ready);
-      this.#ready.set(key, loaded);
+      put(this.#ready, key, this.#load(path, codeOf(component)));
     } catch {
       // The next run evaluates again and reports the error.
     }
+  }
+
+  #isSingleUse(key: string, code: ComponentCode): boolean {
+    const known = this.#singleUse.get(key);
+    if (known === undefined) return false;
+    if (known.adopt(code)) return true;
+    this.#singleUse.delete(key);
+    return false;
+  }
+
+  /** Loads the modules and seals them if that is possible; keeps them then. */
+  #loadSealed(key: string, path: string, code: ComponentCode): LoadedModule {
+    const modules = new ImportedModules(code, this.#limits, {}, new ScopeReports());
+    const loaded = { modules, exports: modules.load(path) };
+    const wantsUsed = loaded.exports.experimental_reuseContext === true;
+    if (modules.seal() === null || wantsUsed) put(this.#kept, key, loaded);
+    else put(this.#singleUse, key, modules);
+    return loaded;
   }
 
   #load(path: string, code: ComponentCode): LoadedModule {
@@ -82,8 +116,11 @@ export class InstanceCache {
   }
 }
 
-function evictOldest(map: Map<string, unknown>): void {
-  if (map.size < INSTANCES_MAX) return;
-  const [oldest] = map.keys();
-  if (oldest !== undefined) map.delete(oldest);
+function put<T>(map: Map<string, T>, key: string, value: T): void {
+  map.delete(key);
+  if (map.size >= INSTANCES_MAX) {
+    const [oldest] = map.keys();
+    map.delete(oldest!);
+  }
+  map.set(key, value);
 }

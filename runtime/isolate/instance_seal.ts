@@ -73,6 +73,7 @@ export function collectIntrinsics(realm: object): WeakSet<object> {
     const value = queue.pop();
     if (!isObject(value) || known.has(value)) continue;
     known.add(value);
+    if (types.isProxy(value)) continue;
     queue.push(getPrototypeOf(value));
     for (const key of ownKeys(value)) {
       const descriptor = getOwnPropertyDescriptor(value, key);
@@ -111,13 +112,11 @@ export class ScopeReports {
 /**
  * Freezes everything reachable from `roots` (exports, bindings, the per-instance globals).
  * @param isRealm tells objects of the realm: they are left alone.
- * @param isHostFunction tells the runtime's own functions, whose closures are trusted.
  * @returns what stands in the way of reuse, or null when the instance is sealed.
  */
 export function seal(
   roots: readonly unknown[],
   isRealm: (value: object) => boolean,
-  isHostFunction: (value: object) => boolean,
 ): string | null {
   const seen = new Set<object>();
   const queue: unknown[] = [...roots];
@@ -127,7 +126,7 @@ export function seal(
     if (types.isProxy(value)) continue; // its target and handler are reported on their own
     seen.add(value);
     if (seen.size > SEALED_OBJECTS_MAX) return "it has too many objects";
-    const obstacle = obstacleOf(value, isRealm, isHostFunction);
+    const obstacle = obstacleOf(value, isRealm);
     if (obstacle !== null) return obstacle;
     queue.push(getPrototypeOf(value));
     for (const key of ownKeys(value)) {
@@ -141,14 +140,10 @@ export function seal(
   return null;
 }
 
-function obstacleOf(
-  value: object,
-  isRealm: (value: object) => boolean,
-  isHostFunction: (value: object) => boolean,
-): string | null {
+function obstacleOf(value: object, isRealm: (value: object) => boolean): string | null {
   if (typeof value === "function") {
     const isNative = call.call(functionToString, value).endsWith("{ [native code] }");
-    return isNative && !isHostFunction(value) ? "a bound or host function" : null;
+    return isNative ? "a bound or host function" : null;
   }
   for (const [hasBrand, name] of STATEFUL_BRANDS) if (hasBrand(value)) return name;
   if (types.isRegExp(value) && (value.global || value.sticky)) {

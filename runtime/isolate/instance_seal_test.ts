@@ -35,7 +35,7 @@ function instantiate(source: string): Instance {
   );
   stopReporting();
   const obstacle = instrumented.obstacle ?? reports.obstacle ??
-    seal([exports, ...reports.values()], (value) => intrinsics.has(value), () => false);
+    seal([exports, ...reports.values()], (value) => intrinsics.has(value));
   return { run: exports.run!, obstacle, swallowed };
 }
 

@@ -2,6 +2,8 @@
 // user code: a patched `Map.prototype.get` would see the runtime's own data, and a patch would last
 // beyond the run that made it.
 
+import { collectIntrinsics } from "./instance_seal.ts";
+
 const { defineProperty, freeze, getOwnPropertyDescriptor, getPrototypeOf } = Object;
 const { ownKeys } = Reflect;
 
@@ -88,6 +90,18 @@ export function lockIntrinsics(realm: object, names: readonly string[]): void {
     else if (value !== Error) freeze(value);
   }
   lockErrorConstructor();
+}
+
+let intrinsics: WeakSet<object> = new WeakSet();
+
+/** Remembers what belongs to the realm, now that app code is about to run. */
+export function rememberIntrinsics(realm: object): void {
+  intrinsics = collectIntrinsics(realm);
+}
+
+/** Whether the object is the realm's own, not an app's. */
+export function isIntrinsic(value: object): boolean {
+  return intrinsics.has(value);
 }
 
 /** From a global name over its prototype to the prototype's values. */

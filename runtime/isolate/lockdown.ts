@@ -4,7 +4,7 @@
 import { prepareStackTrace } from "./errors.ts";
 import { createGlobalObject } from "./global_object.ts";
 import { captureNetwork, onUncaught, revokePermissions } from "./host.ts";
-import { lockIntrinsics } from "./intrinsics.ts";
+import { lockIntrinsics, rememberIntrinsics } from "./intrinsics.ts";
 import {
   AsyncLocalStorage,
   AsyncResource,
@@ -21,7 +21,7 @@ import {
   StrongRef,
 } from "./realm_globals.ts";
 import { createFetch, createTimers } from "./realm_network.ts";
-import { findScope } from "./scope.ts";
+import { findScope, noteCaught } from "./scope.ts";
 
 /** The language itself. */
 const LANGUAGE_NAMES = `Object Function Array Number parseFloat parseInt Infinity NaN undefined
@@ -57,6 +57,7 @@ export function lockDown(options: LockdownOptions): void {
   onUncaught((reason) => findScope()?.unhandledRejection(reason));
 
   touchLazyGlobals(realm);
+  watchRejectionHandlers();
   replaceMathRandom();
   replaceCryptoRandomness();
   replacePerformanceClock();
@@ -92,6 +93,25 @@ export function lockDown(options: LockdownOptions): void {
   define(realm, "globalThis", globalObject);
   define(realm, "self", globalObject);
   lockNames(realm);
+  rememberIntrinsics(realm);
+}
+
+/** Handlers of rejections swallow errors just as catch clauses do (instance_seal.ts). */
+function watchRejectionHandlers(): void {
+  const nativeThen = Promise.prototype.then;
+  const apply = Reflect.apply;
+  define(Promise.prototype, "then", {
+    then(this: Promise<unknown>, onFulfilled: unknown, onRejected: unknown) {
+      if (typeof onRejected !== "function") {
+        return apply(nativeThen, this, [onFulfilled, onRejected]);
+      }
+      const watched = (reason: unknown) => {
+        noteCaught(reason);
+        return onRejected(reason);
+      };
+      return apply(nativeThen, this, [onFulfilled, watched]);
+    },
+  }.then);
 }
 
 function define(realm: object, name: string, value: unknown): void {

@@ -4,7 +4,9 @@
 import { Script } from "node:vm";
 import { userError } from "../../engine/errors.ts";
 import type { ModuleSource } from "./code_view.ts";
-import { currentScope } from "./scope.ts";
+import { ScopeReports, seal } from "./instance_seal.ts";
+import { isIntrinsic } from "./intrinsics.ts";
+import { currentScope, noteCaught } from "./scope.ts";
 import { forgetScript, registerScript } from "./source_maps.ts";
 
 /** Where an execution gets its modules from. */
@@ -22,12 +24,16 @@ type Wrapper = (
   exports: ModuleExports,
   require: (specifier: string) => unknown,
   module: { exports: ModuleExports },
+  scope: ScopeReports["report"] | null,
+  off: ((stop: () => void) => void) | null,
+  caught: (error: unknown) => void,
 ) => void;
 
 interface CompiledModule {
   readonly wrapper: Wrapper;
   readonly path: string;
   readonly hash: string;
+  readonly reuseObstacle: string | null;
   /** What the module's import specifiers mean. */
   readonly resolved: Map<string, string>;
 }
@@ -35,7 +41,8 @@ interface CompiledModule {
 /** Compiled modules that are kept: the chunks of a few versions of a large app. */
 const COMPILED_MODULES_MAX = 4096;
 /** The wrapper's first line ends here, so that the code's own positions keep their columns. */
-const WRAPPER_HEAD = '(function(exports,require,module){"use strict";\n';
+const WRAPPER_HEAD = "(function(exports,require,module,__scope,__off,__caught){" +
+  '"use strict";__off&&__off(()=>{__scope=null});\n';
 const WRAPPER_TAIL = "\n})";
 const WRAPPER_LINES = 1;
 
@@ -45,7 +52,7 @@ function compile(path: string, hash: string, provider: ModuleProvider): Compiled
   const key = `${hash} ${path}`;
   const known = compiledModules.get(key);
   if (known !== undefined) return known;
-  const { code, codeMap, sourceMap } = provider.source(hash);
+  const { code, codeMap, sourceMap, reuseObstacle } = provider.source(hash);
   const filename = scriptName(path, hash);
   registerScript(filename, { codeMap, sourceMap });
   const script = new Script(WRAPPER_HEAD + code + WRAPPER_TAIL, {
@@ -56,7 +63,14 @@ function compile(path: string, hash: string, provider: ModuleProvider): Compiled
       currentScope().importDynamically(specifier, path)) as never,
   });
   const wrapper = script.runInThisContext() as Wrapper;
-  const compiled = { wrapper, path, hash, resolved: new Map<string, string>() };
+  const compiled: CompiledModule = {
+    wrapper,
+    path,
+    hash,
+    // A module of unknown origin was not instrumented.
+    reuseObstacle: reuseObstacle === undefined ? "it was not analyzed" : reuseObstacle,
+    resolved: new Map<string, string>(),
+  };
   if (compiledModules.size >= COMPILED_MODULES_MAX) {
     for (const old of compiledModules.values()) forgetScript(scriptName(old.path, old.hash));
     compiledModules.clear();
@@ -75,9 +89,28 @@ export class ModuleInstances {
   readonly used = new Map<string, string | null>();
   readonly #provider: ModuleProvider;
   readonly #modules = new Map<string, { exports: ModuleExports }>();
+  /** What the top levels tell while they run, if the instances may serve several runs. */
+  #reports: ScopeReports | null;
+  readonly #stopReports: (() => void)[] = [];
 
-  constructor(provider: ModuleProvider) {
+  constructor(provider: ModuleProvider, reports: ScopeReports | null = null) {
     this.#provider = provider;
+    this.#reports = reports;
+  }
+
+  /**
+   * Makes the instances unchangeable, after their evaluation (instance_seal.ts).
+   * @param others objects that belong to the instances besides what modules declare.
+   * @returns what stands in the way, or null when the instances may serve any number of runs.
+   */
+  seal(others: readonly unknown[]): string | null {
+    const reports = this.#reports;
+    if (reports === null) return "it was not watched";
+    this.#reports = null;
+    for (const stop of this.#stopReports) stop();
+    if (reports.obstacle !== null) return reports.obstacle;
+    const exports = [...this.#modules.values()].map((module) => module.exports);
+    return seal([...others, ...exports, ...reports.values()], isIntrinsic);
   }
 
   /**
@@ -100,11 +133,20 @@ export class ModuleInstances {
     this.used.set(path, found?.hash ?? null);
     if (found === null) return null;
     const compiled = compile(path, found.hash, this.#provider);
+    const reports = this.#reports;
+    if (reports !== null) reports.obstacle ??= compiled.reuseObstacle;
     const module = { exports: {} as ModuleExports };
     // Before evaluation: in an import cycle the others see the exports that exist so far.
     this.#modules.set(path, module);
     const require = (specifier: string) => this.#require(specifier, compiled);
-    compiled.wrapper(module.exports, require, module);
+    compiled.wrapper(
+      module.exports,
+      require,
+      module,
+      reports?.report ?? null,
+      reports === null ? null : (stop) => void this.#stopReports.push(stop),
+      noteCaught,
+    );
     return module;
   }
 

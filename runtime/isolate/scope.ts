@@ -42,6 +42,8 @@ export interface Scope {
   readonly operations?: ScopeOperations;
   /** Names that the code assigned on `globalThis`. */
   readonly globals: Map<string, unknown>;
+  /** User code swallowed an error that a write to a sealed instance may have thrown. */
+  swallowedTypeError?(error: TypeError): void;
   /** A rejection that nobody handled by the end of a drain of the microtask queue. */
   unhandledRejection(reason: unknown): void;
   /** Loads a module for `import()`. */
@@ -126,4 +128,9 @@ export function runInContext<T>(context: unknown, body: () => T): T {
 
 export function captureContext(): unknown {
   return getAsyncContext();
+}
+
+/** Sees every error that user code catches, see instance_seal.ts. */
+export function noteCaught(error: unknown): void {
+  if (error instanceof TypeError) findScope()?.swallowedTypeError?.(error);
 }

@@ -6,6 +6,7 @@ import type { Database, RowStream } from "../../engine/database.ts";
 import type { Transaction } from "../../engine/transaction.ts";
 import type { Json, JsonObject } from "../../engine/values/value.ts";
 import type { RunCall } from "../frames.ts";
+import type { ComponentId } from "../../engine/types.ts";
 import type { FunctionPath } from "../types.ts";
 import type { TransactionClock } from "./clock.ts";
 import type { CodeAccess } from "./code_view.ts";
@@ -18,6 +19,27 @@ export interface RunState {
   readonly deploymentName: string;
   /** The run looked at who is calling: its result may not be shared with others. */
   observedIdentity: boolean;
+  /** Whether, and how, the run depends on instances that other runs use (instance_seal.ts). */
+  readonly reuse: ReuseState;
+}
+
+/** What a run and its nested calls have to do with sealed module instances. */
+export class ReuseState {
+  /** Entries whose sealed instances were used. */
+  readonly entries: { readonly component: ComponentId; readonly path: string }[] = [];
+  #sawTypeError = false;
+
+  constructor(readonly allowSealed: boolean) {}
+
+  /** User code swallowed or threw an error. */
+  note(error: unknown): void {
+    if (error instanceof TypeError) this.#sawTypeError = true;
+  }
+
+  /** A write to a sealed instance may have failed: fresh instances must show what happens there. */
+  get isDoubtful(): boolean {
+    return this.#sawTypeError && this.entries.length > 0;
+  }
 }
 
 export type TransactionKind = "query" | "mutation";

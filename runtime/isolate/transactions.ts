@@ -19,7 +19,7 @@ import { INTERNAL_ERROR_TEXT } from "./function_result.ts";
 import { monotonicMs, realNowMs } from "./host.ts";
 import { componentCode, type SystemUrls } from "./imported_modules.ts";
 import { RandomStream, seedFromHex } from "./random.ts";
-import { type RunState, TransactionRun } from "./transaction_run.ts";
+import { ReuseState, type RunState, TransactionRun } from "./transaction_run.ts";
 
 /** Ids and the function's random numbers come from different streams of one seed. */
 const ID_STREAM_TAG = 1;
@@ -98,24 +98,38 @@ export class Transactions {
       this.#options.send({ type: "failed", callId: call.callId, message: failureText(failure) });
       done(null);
     };
-    let execution: Execution;
-    try {
-      execution = this.#execution(batch, call);
-      execution.start();
-    } catch (failure) {
-      fail(failure);
-      return;
-    }
-    drive(execution, (failure) => {
-      if (failure !== undefined) {
+    const attempt = (allowSealed: boolean) => {
+      let execution: Execution;
+      try {
+        execution = this.#execution(batch, call, allowSealed);
+        execution.start();
+      } catch (failure) {
         fail(failure);
         return;
       }
-      done(this.#result(call, chainSeq, execution, startedMs));
-    });
+      drive(execution, (failure) => {
+        if (failure !== undefined) {
+          fail(failure);
+        } else if (this.#isDoubtful(execution)) {
+          attempt(false);
+        } else {
+          done(this.#result(call, chainSeq, execution, startedMs));
+        }
+      });
+    };
+    attempt(true);
   }
 
-  #execution(batch: BatchView, call: RunCall): Execution {
+  /** Whether sealed instances may have shown; their entries get fresh instances from now on. */
+  #isDoubtful(execution: Execution): boolean {
+    const { reuse } = execution.run.state;
+    if (!reuse.isDoubtful) return false;
+    const { instances } = this.#options.services;
+    for (const { component, path } of reuse.entries) instances.refuseSealed(component, path);
+    return true;
+  }
+
+  #execution(batch: BatchView, call: RunCall, allowSealed: boolean): Execution {
     const options = this.#options;
     const snapshot = this.#snapshot(batch, call);
     if (call.kind !== "query" && call.kind !== "mutation") {
@@ -138,6 +152,7 @@ export class Transactions {
       clock: new TransactionClock(nowMs, origin, call.kind === "mutation"),
       deploymentName: options.deploymentName,
       observedIdentity: false,
+      reuse: new ReuseState(allowSealed),
     };
     const run = new TransactionRun(state, call.kind, call.path, tx, code, call.journal);
     const request = {

@@ -2,7 +2,9 @@
 // is gone when it ends. It may read esbuild's files and nothing else. Frames as in `frames.ts`:
 // requests on stdin, one answer each on stdout; ends when stdin does.
 
+import { Buffer } from "node:buffer";
 import * as esbuild from "esbuild-wasm/lib/browser.js";
+import { instrumentModule } from "../instrumentation/instrument.ts";
 import { FrameDecoder, FrameEncoder } from "../frames.ts";
 import type { PreparationAnswer, PreparationRequest } from "./protocol.ts";
 
@@ -12,7 +14,8 @@ const { initialize, transform } =
 async function prepare(request: PreparationRequest): Promise<PreparationAnswer> {
   const { id, path, source } = request;
   try {
-    const { code, map } = await transform(source, {
+    const instrumented = instrumentModule(source);
+    const { code, map } = await transform(withMap(instrumented.code, instrumented.map), {
       format: "cjs",
       target: "esnext",
       loader: "js",
@@ -21,13 +24,19 @@ async function prepare(request: PreparationRequest): Promise<PreparationAnswer> 
       sourcefile: path,
       logLevel: "silent",
     });
-    return { id, ok: true, code, codeMap: map };
+    return { id, ok: true, code, codeMap: map, reuseObstacle: instrumented.obstacle };
   } catch (error) {
     const [first] = (error as esbuild.TransformFailure).errors ?? [];
     if (first === undefined) throw error;
     const { location, text } = first;
     return { id, ok: false, text, line: location?.line ?? 1, column: location?.column ?? 0 };
   }
+}
+
+/** esbuild composes its own map with one that the source carries. */
+function withMap(source: string, map: string): string {
+  const base64 = Buffer.from(map).toString("base64");
+  return `${source}\n//# sourceMappingURL=data:application/json;base64,${base64}`;
 }
 
 async function send(answer: PreparationAnswer): Promise<void> {

@@ -15,6 +15,8 @@ export type PreparationAnswer =
     readonly code: string;
     /** Source map from `code` to the ES module. */
     readonly codeMap: string;
+    /** Why instances of the module may never be reused; null if the isolate may try. */
+    readonly reuseObstacle: string | null;
   }
   | {
     readonly id: number;
