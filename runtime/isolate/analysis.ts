@@ -16,7 +16,7 @@ import { InstanceCache } from "./instance_cache.ts";
 import { analyzeExports } from "./module_analysis.ts";
 import type { ModuleExports } from "./module_loader.ts";
 import { RandomStream, seedFromHex } from "./random.ts";
-import { TransactionRun } from "./transaction_run.ts";
+import { ReuseState, TransactionRun } from "./transaction_run.ts";
 import type { TransactionsOptions } from "./transactions.ts";
 
 type Loaded = AnalyzeRequest & { readonly kind: "load" };
@@ -222,7 +222,8 @@ export class Analysis {
     });
     const code = new CodeView(snapshot, new CodeCache(), extra).access(tx);
     const clock = new TransactionClock(nowMs, this.#loaded!.config.importPhaseUnixTimestamp, false);
-    const state = { call, clock, deploymentName, observedIdentity: false };
+    const reuse = new ReuseState(false);
+    const state = { call, clock, deploymentName, observedIdentity: false, reuse };
     const run = new TransactionRun(state, "query", call.path, tx, code, null);
     const execution = new Execution(
       { ...services, instances: new InstanceCache(services.limits) },

@@ -10,7 +10,7 @@ const CONFIG = {
 
 function prepared(path: string, code: string): PreparedModule {
   const hash = `${path}-${code.length}`;
-  const maps = { sourceMap: null, codeMap: null };
+  const maps = { sourceMap: null, codeMap: null, reuseObstacle: null };
   return { path, environment: "isolate", hash, source: code, code, imports: [], ...maps };
 }
 

@@ -100,18 +100,22 @@ export function lockDown(options: LockdownOptions): void {
 function watchRejectionHandlers(): void {
   const nativeThen = Promise.prototype.then;
   const apply = Reflect.apply;
-  define(Promise.prototype, "then", {
-    then(this: Promise<unknown>, onFulfilled: unknown, onRejected: unknown) {
-      if (typeof onRejected !== "function") {
-        return apply(nativeThen, this, [onFulfilled, onRejected]);
-      }
-      const watched = (reason: unknown) => {
-        noteCaught(reason);
-        return onRejected(reason);
-      };
-      return apply(nativeThen, this, [onFulfilled, watched]);
-    },
-  }.then);
+  define(
+    Promise.prototype,
+    "then",
+    {
+      then(this: Promise<unknown>, onFulfilled: unknown, onRejected: unknown) {
+        if (typeof onRejected !== "function") {
+          return apply(nativeThen, this, [onFulfilled, onRejected]);
+        }
+        const watched = (reason: unknown) => {
+          noteCaught(reason);
+          return onRejected(reason);
+        };
+        return apply(nativeThen, this, [onFulfilled, watched]);
+      },
+    }.then,
+  );
 }
 
 function define(realm: object, name: string, value: unknown): void {

@@ -15,6 +15,7 @@ import type {
   RunResult,
   ToIsolate,
 } from "../../frames.ts";
+import { instrumentModule } from "../../instrumentation/instrument.ts";
 import { IsolateProcess } from "../../isolate_process.ts";
 import { DEFAULT_RUNTIME_LIMITS, type RuntimeLimits } from "../../limits.ts";
 import type { Identity } from "../../types.ts";
@@ -32,6 +33,8 @@ export interface TestModule {
   readonly functions?: Readonly<Record<string, TestFunction>>;
   readonly sourceMap?: string | null;
   readonly imports?: readonly string[];
+  /** Prepare it as a push does, so that instances may be reused. */
+  readonly isInstrumented?: boolean;
 }
 
 /**
@@ -103,8 +106,16 @@ export class Stand {
         rows.insert({ component: "", path, environment: "isolate", hash, analysis });
         const sources = tx.table("moduleSources");
         if (sources.first("by_hash", [hash]) === null) {
-          const source = { hash, source: code, sourceMap, code, codeMap: null };
-          sources.insert({ ...source, imports: [...imports] });
+          const prepared = module.isInstrumented ? instrumentModule(code) : { code };
+          sources.insert({
+            hash,
+            source: code,
+            sourceMap,
+            code: prepared.code,
+            codeMap: null,
+            imports: [...imports],
+            ...("obstacle" in prepared ? { reuseObstacle: prepared.obstacle } : {}),
+          });
         }
       }
     });
