@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { addBatch, BATCH_DOCUMENTS } from "./backfill.ts";
 import type { IndexInfo } from "./catalog.ts";
-import { newDocument, newId, TABLET, transaction, withStand } from "./committer_test_stand.ts";
+import { newDocument, newId, TABLET, transaction, withStand } from "./testing/committer_stand.ts";
 
 const NEW_INDEX: IndexInfo = {
   id: 2 ** 34,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Checkpointer } from "./checkpointer.ts";
-import { newDocument, newId, TABLET, transaction, withStand } from "./committer_test_stand.ts";
+import { newDocument, newId, TABLET, transaction, withStand } from "./testing/committer_stand.ts";
 import { walPath } from "./database_file.ts";
 
 const PAGE_BYTES = 4096;

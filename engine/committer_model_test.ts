@@ -10,7 +10,7 @@ import {
   type Stand,
   TABLET,
   withStand,
-} from "./committer_test_stand.ts";
+} from "./testing/committer_stand.ts";
 import { openReadOnly, SnapshotReader } from "./snapshot.ts";
 import type { Timestamp } from "./timestamp.ts";
 import type { DocumentWrite, FlatReadSet } from "./types.ts";

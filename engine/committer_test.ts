@@ -14,7 +14,7 @@ import {
   TABLET,
   transaction,
   withStand,
-} from "./committer_test_stand.ts";
+} from "./testing/committer_stand.ts";
 
 Deno.test("an accepted commit is written, acknowledged and published, in that order", async () => {
   await withStand(async ({ committer, db }) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Engine } from "./engine.ts";
 
 const ROUNDS = 3;
-const CHILD = new URL("./crash_test_child.ts", import.meta.url).pathname;
+const CHILD = new URL("./testing/crash_child.ts", import.meta.url).pathname;
 
 /** Runs the child until it has acknowledged some commits, kills it, and returns what it said. */
 async function runAndKill(path: string, acknowledged: number): Promise<number[]> {

@@ -1,7 +1,7 @@
 // The process that `crash_test.ts` kills: commits pairs of documents as fast as it can, and prints the
 // number of each commit once it is acknowledged.
 
-import { Engine } from "./engine.ts";
+import { Engine } from "../engine.ts";
 
 const PIPELINED = 8;
 

@@ -1,16 +1,16 @@
 // What the tests of the writing half share: a committer on a temporary file, and a table to write to.
 
-import { Committer, type CommitterOptions } from "./committer.ts";
-import { openDatabaseFile, walPath } from "./database_file.ts";
-import { type Disk, REAL_DISK } from "./disk.ts";
-import { Durability } from "./durability.ts";
-import { byCreationTimeIndex, byIdIndex, SYSTEM_TABLES } from "./system_tables.ts";
+import { Committer, type CommitterOptions } from "../committer.ts";
+import { openDatabaseFile, walPath } from "../database_file.ts";
+import { type Disk, REAL_DISK } from "../disk.ts";
+import { Durability } from "../durability.ts";
+import { byCreationTimeIndex, byIdIndex, SYSTEM_TABLES } from "../system_tables.ts";
 import type { DatabaseSync } from "node:sqlite";
-import type { DocumentWrite, FinishedTransaction, FlatReadSet, Tablet } from "./types.ts";
-import { encodeId, newInternalId } from "./values/id.ts";
-import { stringifyValue } from "./values/json.ts";
-import { byIdKey, KEY_AFTER } from "./values/key.ts";
-import type { ValueObject } from "./values/value.ts";
+import type { DocumentWrite, FinishedTransaction, FlatReadSet, Tablet } from "../types.ts";
+import { encodeId, newInternalId } from "../values/id.ts";
+import { stringifyValue } from "../values/json.ts";
+import { byIdKey, KEY_AFTER } from "../values/key.ts";
+import type { ValueObject } from "../values/value.ts";
 
 /** A table of users' documents with one declared index, on `k`. */
 export const TABLET: Tablet = 100_000;
