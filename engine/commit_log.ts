@@ -11,8 +11,9 @@ export const COMMIT_LOG_AGE_MS_MAX = 60_000;
 /** Estimated memory of the log. */
 export const COMMIT_LOG_BYTES_MAX = 32 * 1024 * 1024;
 
-/** Estimated memory of a commit and of one remembered key, besides the text of the key. */
+/** Estimated memory of a commit, of a document in it, and of one key besides its text. */
 const COMMIT_BYTES = 200;
+const DOCUMENT_BYTES = 120;
 const KEY_BYTES = 64;
 const MICROS_PER_MILLI = 1000;
 
@@ -128,6 +129,7 @@ export class CommitLog {
     this.#bytes += COMMIT_BYTES;
     for (const document of commit.documents) {
       const { keys } = document;
+      this.#bytes += DOCUMENT_BYTES;
       for (let i = 0; i < keys.length; i += 2) {
         const index = keys[i] as IndexId;
         const key = keys[i + 1] as IndexKey;
@@ -214,6 +216,7 @@ export class CommitLog {
     this.#forgotten = commit.ts;
     this.#bytes -= COMMIT_BYTES;
     for (const { keys } of commit.documents) {
+      this.#bytes -= DOCUMENT_BYTES;
       for (let i = 0; i < keys.length; i += 2) {
         const index = keys[i] as IndexId;
         const history = this.#histories.get(index)!;

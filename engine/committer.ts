@@ -15,6 +15,7 @@ import { DocumentWriter, type SessionOutcome } from "./document_writer.ts";
 import type { Durability } from "./durability.ts";
 import { assert, PlatformError } from "./errors.ts";
 import { SessionOutcomes } from "./session_outcomes.ts";
+import { isSqliteError } from "./sqlite_error.ts";
 import { nextTimestamp, type Timestamp } from "./timestamp.ts";
 import type {
   CommitResult,
@@ -388,9 +389,4 @@ function committerFull(): PlatformError {
     "CommitterFullError",
     "Too many concurrent commits, please retry later",
   );
-}
-
-/** Whether SQLite itself refused, as opposed to an assertion or a bad value of ours. */
-function isSqliteError(error: unknown): boolean {
-  return error instanceof Error && (error as { code?: unknown }).code === "ERR_SQLITE_ERROR";
 }

@@ -187,6 +187,64 @@ Deno.test("timestamps never go back, whatever the clock does", async () => {
   await Deno.remove(directory, { recursive: true });
 });
 
+Deno.test("nobody hears of a commit before the flush that covers it is done", async () => {
+  const flushes: (() => void)[] = [];
+  let isHeld = false;
+  const disk = {
+    ...REAL_DISK,
+    openForSync: () => ({
+      syncData: () => isHeld ? new Promise<void>((done) => flushes.push(done)) : Promise.resolve(),
+      close() {},
+    }),
+  };
+  const turns = () => new Promise((resolve) => setTimeout(resolve, 5));
+  await withStand(async ({ committer, db }) => {
+    isHeld = true;
+    const heard: string[] = [];
+    committer.onCommit(({ source }) => heard.push(`published ${source}`));
+    const commit = (source: string) => {
+      const write = newDocument(TABLET, newId(), { k: 1 });
+      return committer.commit(transaction(committer, [write], { source }))
+        .then(() => heard.push(`acknowledged ${source}`));
+    };
+    const all = [commit("a")];
+    const ts = committer.latest;
+    all.push(committer.whenDurable(ts).then(() => heard.push("durable")));
+    await turns();
+    all.push(commit("b"));
+    await turns();
+    assert.equal(contentOf(db).documents.size, 2);
+    assert.deepEqual(heard, []);
+    flushes.shift()!();
+    await turns();
+    assert.deepEqual(heard, ["published a", "acknowledged a", "durable"]);
+    assert.equal(committer.durable, ts);
+    flushes.shift()!();
+    await Promise.all(all);
+    assert.deepEqual(heard.slice(3), ["published b", "acknowledged b"]);
+    isHeld = false;
+  }, { disk });
+});
+
+Deno.test("a commit made while another is being accepted comes after it", async () => {
+  await withStand(async ({ committer }) => {
+    const order: number[] = [];
+    const results: Promise<unknown>[] = [];
+    const write = () => newDocument(TABLET, newId(), { k: 1 });
+    results.push(
+      committer.commit(transaction(committer, [write()]), (first) => {
+        order.push(first);
+        results.push(
+          committer.commit(transaction(committer, [write()]), (second) => order.push(second)),
+        );
+      }),
+    );
+    await Promise.all(results);
+    assert.equal(order.length, 2);
+    assert.ok(order[0]! < order[1]!);
+  });
+});
+
 Deno.test("when SQLite refuses a group, nobody is told that it is committed", async () => {
   let broken = false;
   const disk = {

@@ -12,10 +12,12 @@ import { type Disk, REAL_DISK } from "./disk.ts";
 import { Durability } from "./durability.ts";
 import { assert } from "./errors.ts";
 import { DEFAULT_TRANSACTION_LIMITS, type TransactionLimits } from "./limits.ts";
+import { DatabaseOpenError } from "./open_error.ts";
 import { CursorCipher } from "./query/cursor.ts";
 import { Retention, RETENTION_MS_DEFAULT } from "./retention.ts";
 import { SchemaValidation } from "./schema_validation.ts";
 import { openReadOnly, SnapshotReader } from "./snapshot.ts";
+import { isSqliteError } from "./sqlite_error.ts";
 import { createComponentTables } from "./table_creation.ts";
 import type { Timestamp } from "./timestamp.ts";
 import { Transaction } from "./transaction.ts";
@@ -98,7 +100,10 @@ export class Engine {
     } catch (error) {
       await engine?.close();
       lock.release();
-      throw error;
+      // The header was ours, but what follows cannot be read.
+      throw isSqliteError(error)
+        ? new DatabaseOpenError(`Cannot use the database ${options.path}: ${error.message}`)
+        : error;
     }
   }
 

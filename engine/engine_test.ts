@@ -166,6 +166,20 @@ Deno.test("files of others are refused and left alone", async () => {
   await Deno.remove(directory, { recursive: true });
 });
 
+Deno.test("a damaged file is refused with one line", async () => {
+  const directory = await Deno.makeTempDir();
+  const path = `${directory}/db.sqlite`;
+  await (await Engine.open({ path, cursorKey: new Uint8Array(32) })).close();
+  const bytes = await Deno.readFile(path);
+  bytes.fill(0xee, 100);
+  await Deno.writeFile(path, bytes);
+  await assert.rejects(
+    Engine.open({ path, cursorKey: new Uint8Array(32) }),
+    (error) => error instanceof DatabaseOpenError && /^Cannot (open|use)/.test(error.message),
+  );
+  await Deno.remove(directory, { recursive: true });
+});
+
 Deno.test("a pushed index is built from what is there, switched on, and dropped", async () => {
   await withEngine(async (engine) => {
     const { value: ids } = await engine.transact((tx) =>
