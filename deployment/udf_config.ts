@@ -1,0 +1,67 @@
+// The time and random seed that module-level code sees. They belong to the deployment and change
+// only with the version of the npm package, so that unchanged modules keep evaluating alike
+// (spec deploy 7, function-runtime 4).
+
+import { randomBytes } from "node:crypto";
+import { Buffer } from "node:buffer";
+import type { Transaction } from "../engine/transaction.ts";
+import { encodeValue } from "../engine/values/json.ts";
+import type { Json } from "../engine/values/value.ts";
+import { ROOT_COMPONENT } from "./stored_modules.ts";
+
+const SEED_BYTES = 32;
+const NANOS_PER_MILLI = 1_000_000n;
+
+export interface UdfConfig {
+  /** Version of the npm package that the code was bundled with. */
+  readonly serverVersion: string;
+  /** Base64 of 32 bytes. */
+  readonly importPhaseRngSeed: string;
+  /** Milliseconds since the epoch. */
+  readonly importPhaseUnixTimestamp: number;
+}
+
+/** The configuration of the running code, null before the first push. */
+export function readUdfConfig(tx: Transaction): UdfConfig | null {
+  const row = tx.table("udfConfig").first("by_component", [ROOT_COMPONENT]);
+  return row === null ? null : {
+    serverVersion: String(row.serverVersion),
+    importPhaseRngSeed: String(row.importPhaseRngSeed),
+    importPhaseUnixTimestamp: Number(row.importPhaseUnixTimestamp),
+  };
+}
+
+/** The configuration for a push with `serverVersion`. */
+export function nextUdfConfig(
+  current: UdfConfig | null,
+  serverVersion: string,
+  nowMs: number,
+): UdfConfig {
+  if (current?.serverVersion === serverVersion) return current;
+  return {
+    serverVersion,
+    importPhaseRngSeed: Buffer.from(randomBytes(SEED_BYTES)).toString("base64"),
+    importPhaseUnixTimestamp: Math.floor(nowMs),
+  };
+}
+
+/** Stores the configuration if it differs. */
+export function writeUdfConfig(tx: Transaction, config: UdfConfig): void {
+  const table = tx.table("udfConfig");
+  const row = table.first("by_component", [ROOT_COMPONENT]);
+  const fields = { component: ROOT_COMPONENT, ...config };
+  if (row === null) table.insert(fields);
+  else if (readUdfConfig(tx)?.serverVersion !== config.serverVersion) table.replace(row._id, fields);
+}
+
+/** As the push protocol shows it: seed and time are Convex values. */
+export function udfConfigJson(config: UdfConfig): Json {
+  const seed = Buffer.from(config.importPhaseRngSeed, "base64");
+  return {
+    serverVersion: config.serverVersion,
+    importPhaseRngSeed: encodeValue(new Uint8Array(seed).buffer),
+    importPhaseUnixTimestamp: encodeValue(
+      BigInt(config.importPhaseUnixTimestamp) * NANOS_PER_MILLI,
+    ),
+  };
+}
