@@ -5,7 +5,8 @@ import { PlatformError, userError } from "../engine/errors.ts";
 import type { Transaction } from "../engine/transaction.ts";
 import { canonicalJson } from "../engine/values/json.ts";
 import type { Json } from "../engine/values/value.ts";
-import type { Analyzer, PreparedModule } from "../runtime/analysis.ts";
+import type { Analyzer } from "../runtime/analysis.ts";
+import type { PreparedModule } from "../runtime/frames.ts";
 import { type AuthProvider, parseAuthConfig } from "./auth_config.ts";
 
 export const AUTH_CONFIG_MODULE = "auth.config.js";

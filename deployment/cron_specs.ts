@@ -2,12 +2,32 @@
 // Running them is the scheduler's business (spec services 2, deploy 14).
 
 import { Cron } from "croner";
+import { z } from "zod";
 import { userError } from "../engine/errors.ts";
 import type { Transaction } from "../engine/transaction.ts";
 import { canonicalJson } from "../engine/values/json.ts";
 import type { Json } from "../engine/values/value.ts";
-import type { CronSpec, ModuleAnalysis } from "../runtime/analysis.ts";
+import type { ModuleAnalysis } from "../runtime/frames.ts";
 import { ROOT_COMPONENT } from "./stored_modules.ts";
+
+export interface CronSpec {
+  /** `dir/module:function`, in the same component. */
+  readonly name: string;
+  /** A list of one object, internal encoding. */
+  readonly args: readonly Json[];
+  readonly schedule: Readonly<Record<string, Json>>;
+}
+
+export interface DeclaredCron {
+  readonly identifier: string;
+  readonly spec: CronSpec;
+}
+
+const cronSpec = z.object({
+  name: z.string(),
+  args: z.array(z.json()),
+  schedule: z.record(z.string(), z.json()),
+});
 
 export const CRONS_MODULE = "crons.js";
 const ARGS_SIZE_BYTES_MAX = 1 << 20;
@@ -21,11 +41,14 @@ export interface CronDiff {
 }
 
 /**
- * Checks every declared job and that the function it runs is part of the same push.
+ * The jobs that the analysed modules declare. The function of each must be part of the same push.
  * @throws PlatformError `InvalidCron`, `InvalidModules`
  */
-export function checkCronTargets(analysis: Readonly<Record<string, ModuleAnalysis>>): void {
-  for (const { identifier, spec } of analysis[CRONS_MODULE]?.cronSpecs ?? []) {
+export function declaredCrons(analysis: Readonly<Record<string, ModuleAnalysis>>): DeclaredCron[] {
+  return (analysis[CRONS_MODULE]?.cronSpecs ?? []).map(({ identifier, spec: raw }) => {
+    const parsed = cronSpec.safeParse(raw);
+    if (!parsed.success) throw userError("InvalidCron", z.prettifyError(parsed.error));
+    const spec = parsed.data;
     checkSpec(identifier, spec);
     const { module, name, path } = targetOf(spec);
     const target = analysis[module]?.functions.find((candidate) => candidate.name === name);
@@ -41,7 +64,8 @@ export function checkCronTargets(analysis: Readonly<Record<string, ModuleAnalysi
         `The cron job '${identifier}' schedules a query function, only actions and mutations can be scheduled: ${path}`,
       );
     }
-  }
+    return { identifier, spec };
+  });
 }
 
 function targetOf(spec: CronSpec): { module: string; name: string; path: string } {
@@ -144,9 +168,4 @@ export function replaceCrons(tx: Transaction, specs: readonly DeclaredCron[]): C
     diff.deleted.push(name);
   }
   return diff;
-}
-
-export interface DeclaredCron {
-  readonly identifier: string;
-  readonly spec: CronSpec;
 }

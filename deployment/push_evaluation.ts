@@ -6,29 +6,37 @@ import type { Engine } from "../engine/engine.ts";
 import { PlatformError, userError } from "../engine/errors.ts";
 import type { Transaction } from "../engine/transaction.ts";
 import { parseSchema, type SchemaDefinition } from "../engine/values/schema.ts";
-import type { Analyzer, ModuleAnalysis, PreparedModule } from "../runtime/analysis.ts";
+import type { Analyzer } from "../runtime/analysis.ts";
+import type { PreparedModule, UdfConfig } from "../runtime/frames.ts";
 import { type AppDefinition, EMPTY_DEFINITION, parseDefinition } from "./app_definition.ts";
 import { AUTH_CONFIG_MODULE, evaluateAuthConfig } from "./auth_evaluation.ts";
 import type { AuthProvider } from "./auth_config.ts";
 import { systemVariables, type SystemVariables } from "./canonical_urls.ts";
-import { checkCronTargets } from "./cron_specs.ts";
+import { declaredCrons } from "./cron_specs.ts";
 import { readEnvironment } from "./environment.ts";
 import { duringSchemaEvaluation } from "./push_error.ts";
 import type { PushedModule, PushRequest, UnchangedModule } from "./push_request.ts";
 import {
   moduleHash,
+  emptyAnalysis,
+  type ModuleTexts,
   type ModuleToStore,
   ROOT_COMPONENT,
   storedModules,
   storedSource,
 } from "./stored_modules.ts";
-import { nextUdfConfig, readUdfConfig, type UdfConfig } from "./udf_config.ts";
+import { nextUdfConfig, readUdfConfig } from "./udf_config.ts";
+
+/** A module of the push; schema and definition are stored like it but define no functions. */
+export interface PlannedModule extends ModuleToStore {
+  readonly isFunctionModule: boolean;
+}
 
 /** What a push would make of the deployment. */
 export interface PushPlan {
   /** The developer's variables that the code was evaluated with. */
   readonly environment: Record<string, string>;
-  readonly modules: readonly ModuleToStore[];
+  readonly modules: readonly PlannedModule[];
   /** Texts of all modules. */
   readonly sources: readonly PreparedModule[];
   readonly udfConfig: UdfConfig;
@@ -50,16 +58,16 @@ interface Baseline {
   readonly system: SystemVariables;
   readonly udfConfig: UdfConfig | null;
   /** Unchanged modules, with their texts. */
-  readonly unchanged: readonly (PreparedModule & { environment: "isolate" | "node" })[];
+  readonly unchanged: readonly PreparedModule[];
   /** Texts of pushed modules that an earlier push prepared already, by hash. */
-  readonly prepared: ReadonlyMap<string, Omit<PreparedModule, "path">>;
+  readonly prepared: ReadonlyMap<string, ModuleTexts>;
 }
 
 /**
  * Evaluates a push.
  * @throws PlatformError with the codes of spec deploy 5 to 9, without the push's prefix
  */
-export async function evaluatePush(
+export async function evaluateCode(
   request: PushRequest,
   context: EvaluationContext,
 ): Promise<PushPlan> {
@@ -77,7 +85,7 @@ export async function evaluatePush(
     environment,
     udfConfig,
   );
-  checkCronTargets(analysis);
+  declaredCrons(analysis);
   const authProviders = authModule === null
     ? []
     : await evaluateAuthConfig(analyzer, authModule, environment);
@@ -102,11 +110,12 @@ export async function evaluatePush(
     .filter((module) => module !== undefined);
   return {
     environment: baseline.environment,
-    modules: sources.map(({ path, hash }): ModuleToStore => ({
+    modules: sources.map(({ path, hash, environment }): PlannedModule => ({
       path,
       hash,
-      environment: "isolate",
+      environment,
       analysis: analysis[path] ?? emptyAnalysis(path),
+      isFunctionModule: analysis[path] !== undefined,
     })),
     sources,
     udfConfig,
@@ -116,17 +125,11 @@ export async function evaluatePush(
   };
 }
 
-/** Modules that hold no functions are stored with an empty analysis, shared chunks with none. */
-function emptyAnalysis(path: string): ModuleAnalysis | null {
-  if (path.startsWith("_deps/")) return null;
-  return { functions: [], httpRoutes: null, cronSpecs: null, sourceMapped: null };
-}
-
 function readBaseline(tx: Transaction, request: PushRequest, origins: SystemVariables): Baseline {
   const stored = new Map(
     storedModules(tx, ROOT_COMPONENT).map((module) => [module.path, module]),
   );
-  const prepared = new Map<string, Omit<PreparedModule, "path">>();
+  const prepared = new Map<string, ModuleTexts>();
   for (const module of [...request.changed, request.schema, request.definition]) {
     if (module === null) continue;
     const hash = moduleHash(module.source, module.sourceMap);
@@ -198,6 +201,6 @@ async function prepareModules(
   );
   return modules.map(({ path }, position) => {
     const texts = baseline.prepared.get(hashes[position]!);
-    return texts === undefined ? made.get(path)! : { ...texts, path };
+    return texts === undefined ? made.get(path)! : { ...texts, path, environment: "isolate" };
   });
 }

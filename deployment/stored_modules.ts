@@ -7,7 +7,7 @@ import type { Transaction } from "../engine/transaction.ts";
 import type { ComponentId } from "../engine/types.ts";
 import { canonicalJson } from "../engine/values/json.ts";
 import type { Json } from "../engine/values/value.ts";
-import type { ModuleAnalysis, PreparedModule } from "../runtime/analysis.ts";
+import type { ModuleAnalysis, PreparedModule } from "../runtime/frames.ts";
 
 /** The app's own component. */
 export const ROOT_COMPONENT: ComponentId = "";
@@ -38,6 +38,12 @@ export function moduleHash(source: string, sourceMap: string | null): string {
   return createHash("sha256").update(source).update(sourceMap ?? "").digest("hex");
 }
 
+/** The analysis of modules that were not evaluated for functions; null for shared chunks. */
+export function emptyAnalysis(path: string): ModuleAnalysis | null {
+  if (path.startsWith("_deps/")) return null;
+  return { functions: [], httpRoutes: null, cronSpecs: null, sourceMapped: null };
+}
+
 /** All modules of a component, by path. */
 export function storedModules(tx: Transaction, component: ComponentId): StoredModule[] {
   return tx.table("modules").find("by_path", [component]).map((row) => ({
@@ -57,15 +63,18 @@ export function storedAnalysis(
   return row === null || typeof row.analysis !== "string" ? null : JSON.parse(row.analysis);
 }
 
+/** What is stored of a module independent of the path that it is pushed under. */
+export type ModuleTexts = Omit<PreparedModule, "path" | "environment">;
+
 /** The texts stored under `hash`, as they were prepared for some path. */
 export function storedSource(
   tx: Transaction,
   hash: string,
-): Omit<PreparedModule, "path"> | null {
+): ModuleTexts | null {
   const row = tx.table("moduleSources").first("by_hash", [hash]);
   if (row === null) return null;
   const { source, sourceMap, code, codeMap, imports } = row;
-  return { hash, source, sourceMap, code, codeMap, imports } as unknown as PreparedModule;
+  return { hash, source, sourceMap, code, codeMap, imports } as unknown as ModuleTexts;
 }
 
 /** Stores the texts of modules; those that are there already are left alone. */

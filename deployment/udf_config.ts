@@ -7,19 +7,11 @@ import { Buffer } from "node:buffer";
 import type { Transaction } from "../engine/transaction.ts";
 import { encodeValue } from "../engine/values/json.ts";
 import type { Json } from "../engine/values/value.ts";
+import type { UdfConfig } from "../runtime/frames.ts";
 import { ROOT_COMPONENT } from "./stored_modules.ts";
 
 const SEED_BYTES = 32;
 const NANOS_PER_MILLI = 1_000_000n;
-
-export interface UdfConfig {
-  /** Version of the npm package that the code was bundled with. */
-  readonly serverVersion: string;
-  /** Base64 of 32 bytes. */
-  readonly importPhaseRngSeed: string;
-  /** Milliseconds since the epoch. */
-  readonly importPhaseUnixTimestamp: number;
-}
 
 /** The configuration of the running code, null before the first push. */
 export function readUdfConfig(tx: Transaction): UdfConfig | null {

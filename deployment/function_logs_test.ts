@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { type CompletionEntry, FunctionLogs, type ProgressEntry } from "./function_logs.ts";
+
+const execution = {
+  kind: "mutation",
+  componentPath: null,
+  requestId: "0123456789abcdef",
+  executionId: "e",
+  startedAt: 1000,
+} as const;
+
+function completion(identifier: string): CompletionEntry {
+  return {
+    ...execution,
+    type: "completion",
+    identifier,
+    caller: "HttpApi",
+    identity: "anonymous",
+    duration: 1,
+    error: null,
+    logLines: [],
+    stats: {
+      executionMs: 1,
+      documentsRead: 0,
+      bytesRead: 0,
+      documentsWritten: 0,
+      bytesWritten: 0,
+    },
+    returnBytes: 4,
+  };
+}
+
+function progress(identifier: string): ProgressEntry {
+  return { ...execution, type: "progress", identifier, logLines: [] };
+}
+
+const never = new AbortController().signal;
+
+Deno.test("entries of the same moment get strictly increasing times", async () => {
+  const logs = new FunctionLogs();
+  for (const name of ["a", "b", "c"]) logs.add(completion(name), 5000);
+  const page = await logs.poll(0, never);
+  assert.deepEqual(page.entries.map(({ entry }) => entry.identifier), ["a", "b", "c"]);
+  const times = page.entries.map(({ time }) => time);
+  assert.ok(times[0]! < times[1]! && times[1]! < times[2]!);
+  assert.equal(page.newCursor, times[2]);
+  assert.deepEqual(logs.after(times[0]!).map(({ entry }) => entry.identifier), ["b", "c"]);
+});
+
+Deno.test("a poll at the end waits for the next entry", async () => {
+  const logs = new FunctionLogs();
+  logs.add(completion("a"), 1000);
+  const poll = logs.poll(1000, never);
+  logs.add(progress("b"), 2000);
+  assert.deepEqual((await poll).entries.map(({ entry }) => entry.identifier), ["b"]);
+});
+
+Deno.test("an aborted poll and a closed log answer with an empty page and the old cursor", async () => {
+  const logs = new FunctionLogs();
+  const abort = new AbortController();
+  const aborted = logs.poll(7, abort.signal);
+  abort.abort();
+  assert.deepEqual(await aborted, { entries: [], newCursor: 7 });
+  const closed = logs.poll(7, never);
+  logs.close();
+  assert.deepEqual(await closed, { entries: [], newCursor: 7 });
+});
+
+Deno.test("only the newest completions are kept, with the progress between them", async () => {
+  const logs = new FunctionLogs();
+  for (let i = 0; i < 1500; i++) {
+    logs.add(progress(`p${i}`), i);
+    logs.add(completion(`c${i}`), i);
+  }
+  const { entries } = await logs.poll(0, never);
+  const completions = entries.filter(({ entry }) => entry.type === "completion");
+  assert.equal(completions.length, 1000);
+  assert.equal(completions[0]!.entry.identifier, "c500");
+  assert.equal(entries.at(-1)!.entry.identifier, "c1499");
+});

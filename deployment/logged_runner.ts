@@ -1,0 +1,108 @@
+// A function runner that writes every execution into the function log. System functions are not
+// logged (spec http-api 7).
+
+import { randomUUID } from "node:crypto";
+import type { Timestamp } from "../engine/timestamp.ts";
+import type {
+  ActionOutcome,
+  ExecutionStats,
+  FunctionCall,
+  FunctionKind,
+  FunctionPath,
+  FunctionResult,
+  FunctionRunner,
+  LogLine,
+  MutationOutcome,
+  QueryOutcome,
+} from "../runtime/types.ts";
+import { isSystemModule, printFunctionPath } from "../sync/function_path.ts";
+import type { FunctionLogs } from "./function_logs.ts";
+
+/** What outcomes of all kinds have in common. */
+interface Outcome {
+  readonly result: FunctionResult;
+  readonly logLines: readonly LogLine[];
+  readonly stats: ExecutionStats;
+}
+
+export class LoggedRunner implements FunctionRunner {
+  constructor(
+    private readonly runner: FunctionRunner,
+    private readonly logs: FunctionLogs,
+    private readonly now: () => number,
+  ) {}
+
+  async runQuery(
+    call: FunctionCall,
+    ts: Timestamp,
+    journal: string | null,
+  ): Promise<QueryOutcome> {
+    const startedAt = this.now();
+    const outcome = await this.runner.runQuery(call, ts, journal);
+    this.#complete("query", call, startedAt, outcome);
+    return outcome;
+  }
+
+  async runMutation(
+    call: FunctionCall,
+    session?: { readonly sessionId: string; readonly requestId: number },
+    onAccepted?: () => void,
+  ): Promise<MutationOutcome> {
+    const startedAt = this.now();
+    const outcome = await this.runner.runMutation(call, session, onAccepted);
+    if (!outcome.replayed) this.#complete("mutation", call, startedAt, outcome);
+    return outcome;
+  }
+
+  async runAction(call: FunctionCall, onLog?: (line: LogLine) => void): Promise<ActionOutcome> {
+    const startedAt = this.now();
+    const executionId = randomUUID();
+    const outcome = await this.runner.runAction(call, (line) => {
+      this.logs.add({
+        type: "progress",
+        ...this.#execution("action", call, startedAt, executionId),
+        logLines: [line],
+      }, this.now());
+      onLog?.(line);
+    });
+    this.#complete("action", call, startedAt, outcome, executionId);
+    return outcome;
+  }
+
+  kindOf(path: FunctionPath): FunctionKind | null {
+    return this.runner.kindOf(path);
+  }
+
+  #complete(
+    kind: FunctionKind,
+    call: FunctionCall,
+    startedAt: number,
+    { result, logLines, stats }: Outcome,
+    executionId: string = randomUUID(),
+  ): void {
+    if (isSystemModule(call.path.module)) return;
+    const now = this.now();
+    this.logs.add({
+      type: "completion",
+      ...this.#execution(kind, call, startedAt, executionId),
+      caller: call.context.caller,
+      identity: call.context.identity.kind,
+      duration: now - startedAt,
+      error: result.ok ? null : result.error.text,
+      logLines,
+      stats,
+      returnBytes: result.ok ? result.value.length : null,
+    }, now);
+  }
+
+  #execution(kind: FunctionKind, call: FunctionCall, startedAt: number, executionId: string) {
+    return {
+      kind,
+      componentPath: call.path.component === "" ? null : call.path.component,
+      identifier: printFunctionPath(call.path),
+      requestId: call.context.requestId,
+      executionId,
+      startedAt,
+    };
+  }
+}
