@@ -4,6 +4,8 @@
 import { decodeJwt } from "jose";
 import { PlatformError, userError } from "../engine/errors.ts";
 import type { Identity, UserAttributes } from "../runtime/types.ts";
+import type { AuthToken } from "../sync/client_messages.ts";
+import { parseUserAttributes } from "../sync/user_attributes.ts";
 import type { AdminKeys } from "./admin_key.ts";
 import type { AuthProvider } from "./auth_config.ts";
 import { printProvider, providerMatches } from "./auth_config.ts";
@@ -54,12 +56,21 @@ export class Authenticator {
   }
 
   /**
-   * An admin who acts as a user.
-   * @throws PlatformError when the key is wrong or the attributes name no user.
+   * The identity behind a token of the sync protocol.
+   * @throws PlatformError when the token is refused
    */
-  acting(key: string, attributes: Record<string, unknown>): Identity {
-    this.admin(key);
-    return { kind: "acting", attributes: userAttributes(attributes) };
+  async authenticateToken(token: AuthToken): Promise<Identity> {
+    switch (token.tokenType) {
+      case "None":
+        return ANONYMOUS;
+      case "User":
+        return await this.user(token.value);
+      case "Admin": {
+        const admin = this.admin(token.value);
+        const { impersonating } = token;
+        return impersonating === null ? admin : { kind: "acting", attributes: impersonating };
+      }
+    }
   }
 
   /**
@@ -95,22 +106,25 @@ export class Authenticator {
     );
   }
 
-  async #adminHeader(credential: string): Promise<Identity> {
-    await Promise.resolve();
+  /** `{key}` or `{key}:{base64 of user attributes}`. */
+  #adminHeader(credential: string): Identity {
     const bar = credential.indexOf("|");
     const colon = credential.indexOf(":", bar + 1);
     if (bar < 0 || colon < 0) return this.admin(credential);
-    let attributes: unknown;
-    try {
-      const bytes = Uint8Array.from(atob(credential.slice(colon + 1)), (c) => c.charCodeAt(0));
-      attributes = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    } catch {
-      throw malformedHeader();
-    }
-    if (typeof attributes !== "object" || attributes === null || Array.isArray(attributes)) {
-      throw malformedHeader();
-    }
-    return this.acting(credential.slice(0, colon), attributes as Record<string, unknown>);
+    this.admin(credential.slice(0, colon));
+    const attributes = decodeAttributes(credential.slice(colon + 1));
+    return { kind: "acting", attributes };
+  }
+}
+
+/** @throws PlatformError `HeaderParseFailure` */
+function decodeAttributes(base64: string): UserAttributes {
+  try {
+    const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return parseUserAttributes(JSON.parse(text));
+  } catch {
+    throw malformedHeader();
   }
 }
 
@@ -128,25 +142,4 @@ function noProvider(providers: readonly AuthProvider[]): PlatformError {
     : "No auth provider found matching the given token. Check that your JWT's issuer and audience match one of your configured providers: " +
       `[${providers.map(printProvider).join(", ")}]`;
   return new PlatformError("unauthenticated", "NoAuthProvider", message);
-}
-
-/**
- * Claims of acting-as attributes: `tokenIdentifier`, or `issuer` and `subject` from which it follows.
- * @throws PlatformError `HeaderParseFailure`
- */
-function userAttributes(attributes: Record<string, unknown>): UserAttributes {
-  const { tokenIdentifier, issuer, subject } = attributes;
-  if (typeof tokenIdentifier === "string") {
-    const bar = tokenIdentifier.indexOf("|");
-    return {
-      ...attributes,
-      tokenIdentifier,
-      issuer: typeof issuer === "string" ? issuer : tokenIdentifier.slice(0, Math.max(bar, 0)),
-      subject: typeof subject === "string" ? subject : tokenIdentifier.slice(bar + 1),
-    };
-  }
-  if (typeof issuer === "string" && typeof subject === "string") {
-    return { ...attributes, tokenIdentifier: `${issuer}|${subject}`, issuer, subject };
-  }
-  throw malformedHeader();
 }

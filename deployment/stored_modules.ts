@@ -53,14 +53,17 @@ export function storedModules(tx: Transaction, component: ComponentId): StoredMo
   }));
 }
 
-/** The functions of one module, null when there is no such module or it defines none. */
-export function storedAnalysis(
+/** One module with its texts, null if there is none at that path. */
+export function storedModule(
   tx: Transaction,
   component: ComponentId,
   path: string,
-): ModuleAnalysis | null {
+): PreparedModule | null {
   const row = tx.table("modules").first("by_path", [component, path]);
-  return row === null || typeof row.analysis !== "string" ? null : JSON.parse(row.analysis);
+  if (row === null) return null;
+  const texts = storedSource(tx, String(row.hash));
+  if (texts === null) return null;
+  return { ...texts, path, environment: row.environment === "node" ? "node" : "isolate" };
 }
 
 /** What is stored of a module independent of the path that it is pushed under. */

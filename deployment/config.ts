@@ -1,0 +1,187 @@
+// The command line: flags, `CONCAVE_*` variables (flags win) and their checks. A mistake is one
+// clear line for the user.
+
+import { parseArgs } from "node:util";
+import { z } from "zod";
+import type { LogFormat } from "./server_log.ts";
+
+const DEFAULT_HOST = "127.0.0.1";
+const DEFAULT_PORT = 3210;
+const DEFAULT_SITE_PORT = 3211;
+const DEFAULT_DATA_DIR = "./data";
+const ISOLATES_MAX = 64;
+
+export const USAGE = `Usage: main.ts <command> [flags]
+
+Commands:
+  start        Start the server.
+  admin-key    Print the admin key of a data directory.
+
+Flags of start (each is also a variable, --data-dir is CONCAVE_DATA_DIR; flags win):
+  --host HOST            Address to listen on (default ${DEFAULT_HOST}).
+  --port PORT            Port of the API (default ${DEFAULT_PORT}).
+  --site-port PORT       Port of HTTP actions (default ${DEFAULT_SITE_PORT}).
+  --data-dir DIR         Where the data is kept (default ${DEFAULT_DATA_DIR}).
+  --url URL              Public origin of the API, behind a proxy.
+  --site-url URL         Public origin of HTTP actions, behind a proxy.
+  --instance-name NAME   Name of the deployment, kept in the data directory (default concave).
+  --isolates N           Processes that run queries and mutations (default: cores - 1, 1 to 8).
+  --log-format FORMAT    human (default) or json.
+  --redact-logs          Show clients neither log lines nor details of errors.
+
+Flags of admin-key:
+  --data-dir DIR         As for start.
+
+Other flags:
+  --help                 Print this text.
+  --version              Print the version.`;
+
+/** A mistake in the command line; the program ends with exit code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+export interface StartConfig {
+  readonly command: "start";
+  readonly host: string;
+  readonly port: number;
+  readonly sitePort: number;
+  readonly dataDir: string;
+  /** Public origins; null: derived from host and ports. */
+  readonly url: string | null;
+  readonly siteUrl: string | null;
+  /** Null: the one of the data directory. */
+  readonly instanceName: string | null;
+  readonly isolates: number;
+  readonly logFormat: LogFormat;
+  readonly redactLogs: boolean;
+}
+
+export interface AdminKeyConfig {
+  readonly command: "admin-key";
+  readonly dataDir: string;
+}
+
+export interface TextConfig {
+  readonly command: "help" | "version";
+}
+
+export type Config = StartConfig | AdminKeyConfig | TextConfig;
+
+const port = z.string().regex(/^\d{1,5}$/, "must be a port number").transform(Number)
+  .refine((value) => value <= 65_535, "must be a port number");
+const origin = z.string().refine(isOrigin, "must be an http:// or https:// URL without a path")
+  .transform((value) => value.replace(/\/$/, ""));
+const dataDir = z.string().min(1, "must not be empty").default(DEFAULT_DATA_DIR);
+const flag = z.enum(["true", "false", "1", "0"], { error: "must be true or false" })
+  .transform((value) => value === "true" || value === "1");
+
+const startShape = z.object({
+  "host": z.string().min(1, "must not be empty").default(DEFAULT_HOST),
+  "port": port.default(DEFAULT_PORT),
+  "site-port": port.default(DEFAULT_SITE_PORT),
+  "data-dir": dataDir,
+  "url": origin.optional(),
+  "site-url": origin.optional(),
+  "instance-name": z.string()
+    .regex(/^[A-Za-z0-9_-]+$/, "may contain letters, digits, - and _ only").optional(),
+  "isolates": z.string().regex(/^[1-9]\d*$/, "must be a positive number").transform(Number)
+    .refine((value) => value <= ISOLATES_MAX, `must be at most ${ISOLATES_MAX}`).optional(),
+  "log-format": z.enum(["human", "json"], { error: "must be human or json" }).default("human"),
+  "redact-logs": flag.default(false),
+});
+const adminKeyShape = z.object({ "data-dir": dataDir });
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads the command line.
+ * @throws UsageError with one line that says what is wrong
+ */
+export function parseCommandLine(
+  args: readonly string[],
+  environment: Environment,
+  cores: number,
+): Config {
+  if (args.includes("--help") || args[0] === "help") return { command: "help" };
+  if (args.includes("--version")) return { command: "version" };
+  const [command, ...rest] = args;
+  switch (command) {
+    case "start": {
+      const values = readFlags(startShape, rest, environment);
+      if (values.port === values["site-port"] && values.port !== 0) {
+        throw new UsageError("--port and --site-port must differ");
+      }
+      return {
+        command,
+        host: values.host,
+        port: values.port,
+        sitePort: values["site-port"],
+        dataDir: values["data-dir"],
+        url: values.url ?? null,
+        siteUrl: values["site-url"] ?? null,
+        instanceName: values["instance-name"] ?? null,
+        isolates: values.isolates ?? Math.min(Math.max(cores - 1, 1), 8),
+        logFormat: values["log-format"],
+        redactLogs: values["redact-logs"],
+      };
+    }
+    case "admin-key":
+      return { command, dataDir: readFlags(adminKeyShape, rest, environment)["data-dir"] };
+    case undefined:
+      throw new UsageError("a command is missing; see --help");
+    default:
+      throw new UsageError(`unknown command ${command}; see --help`);
+  }
+}
+
+function readFlags<Shape extends z.ZodObject>(
+  shape: Shape,
+  args: readonly string[],
+  environment: Environment,
+): z.infer<Shape> {
+  const names = Object.keys(shape.shape);
+  const given = parseFlags(names, args);
+  const values: Record<string, string> = {};
+  const sources: Record<string, string> = {};
+  for (const name of names) {
+    const variable = `CONCAVE_${name.toUpperCase().replaceAll("-", "_")}`;
+    const value = given[name] ?? environment[variable];
+    if (value === undefined) continue;
+    values[name] = value;
+    sources[name] = given[name] === undefined ? variable : `--${name}`;
+  }
+  const parsed = shape.safeParse(values);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const name = String(issue!.path[0]);
+  throw new UsageError(`${sources[name]} ${issue!.message}, not ${JSON.stringify(values[name])}`);
+}
+
+function parseFlags(names: readonly string[], args: readonly string[]): Record<string, string> {
+  const isBoolean = (name: string) => name === "redact-logs";
+  const options = Object.fromEntries(
+    names.map((name) => [name, { type: isBoolean(name) ? "boolean" : "string" } as const]),
+  );
+  let values: Record<string, string | boolean | undefined>;
+  try {
+    ({ values } = parseArgs({ args: [...args], options, strict: true, allowPositionals: false }));
+  } catch (error) {
+    throw new UsageError(firstSentence((error as Error).message));
+  }
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]));
+}
+
+function firstSentence(text: string): string {
+  return text.split(/\.\s|\n/)[0]!;
+}
+
+function isOrigin(text: string): boolean {
+  try {
+    const url = new URL(text);
+    return (url.protocol === "http:" || url.protocol === "https:") && url.pathname === "/" &&
+      url.search === "" && url.hash === "";
+  } catch {
+    return false;
+  }
+}

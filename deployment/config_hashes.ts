@@ -1,0 +1,16 @@
+// What the deployment runs, for the CLI to send only what changed (spec deploy 3).
+
+import type { Transaction } from "../engine/transaction.ts";
+import type { Json } from "../engine/values/value.ts";
+import { ROOT_COMPONENT, storedModules } from "./stored_modules.ts";
+import { readUdfConfig } from "./udf_config.ts";
+
+/** The response of `get_config_hashes`. */
+export function configHashes(tx: Transaction): Json {
+  return {
+    config: { functions: "convex/" },
+    moduleHashes: storedModules(tx, ROOT_COMPONENT).map((module) => ({ ...module })),
+    udfServerVersion: readUdfConfig(tx)?.serverVersion ?? null,
+    nodeVersion: null,
+  };
+}

@@ -1,0 +1,212 @@
+// One deployment: the engine with its data, the runtime with its isolates, the sync server, and
+// everything that makes functions and data one thing: code, configuration, keys and logs.
+
+import { Engine } from "../engine/engine.ts";
+import { userError } from "../engine/errors.ts";
+import type { SchemaStatus } from "../engine/schema_lifecycle.ts";
+import type { ComponentId } from "../engine/types.ts";
+import type { Json } from "../engine/values/value.ts";
+import { Runtime } from "../runtime/runtime.ts";
+import type { FunctionRunner } from "../runtime/types.ts";
+import { SyncServer } from "../sync/sync_server.ts";
+import { AdminKeys } from "./admin_key.ts";
+import { readAuthProviders } from "./auth_evaluation.ts";
+import {
+  type RequestDestination,
+  type SystemVariables,
+  systemVariables,
+} from "./canonical_urls.ts";
+import { configHashes } from "./config_hashes.ts";
+import { ConfigurationChanges } from "./configuration_changes.ts";
+import { pause, unpause } from "./deployment_state.ts";
+import { type EnvironmentChange, readEnvironment } from "./environment.ts";
+import { finishPush } from "./finish_push.ts";
+import { FunctionLogs } from "./function_logs.ts";
+import { Authenticator } from "./identity.ts";
+import type { InstanceSecret } from "./instance_secret.ts";
+import { LoggedRunner } from "./logged_runner.ts";
+import type { EvaluationContext } from "./push_evaluation.ts";
+import type { ServerLog } from "./server_log.ts";
+import { evaluatePush, startPush } from "./start_push.ts";
+import { systemFunctions } from "./system_functions/registry.ts";
+import { runTestQuery, type TestBundle, type TestQueryAnswer } from "./test_query.ts";
+import { type SchemaIds, waitForSchema } from "./wait_for_schema.ts";
+
+export interface DeploymentOptions {
+  readonly databasePath: string;
+  readonly secret: InstanceSecret;
+  readonly instanceName: string;
+  /** Version of the server. */
+  readonly version: string;
+  /** Public origins. */
+  readonly cloudUrl: string;
+  readonly siteUrl: string;
+  /** Isolate processes for queries and mutations. */
+  readonly isolates: number;
+  /** Isolate processes for actions. */
+  readonly actionIsolates: number;
+  /** Show clients neither log lines nor the details of errors. */
+  readonly redact: boolean;
+  readonly log: ServerLog;
+}
+
+export class Deployment {
+  readonly instanceName: string;
+  readonly version: string;
+  readonly redact: boolean;
+  readonly log: ServerLog;
+  readonly adminKeys: AdminKeys;
+  readonly authenticator: Authenticator;
+  /** Runs functions and logs their executions. */
+  readonly runner: FunctionRunner;
+  readonly sync: SyncServer;
+  readonly #origins: SystemVariables;
+  readonly #configuration: ConfigurationChanges;
+
+  private constructor(
+    options: DeploymentOptions,
+    readonly engine: Engine,
+    readonly runtime: Runtime,
+    readonly functionLogs: FunctionLogs,
+  ) {
+    this.instanceName = options.instanceName;
+    this.version = options.version;
+    this.redact = options.redact;
+    this.log = options.log;
+    this.#origins = originsOf(options);
+    this.adminKeys = new AdminKeys(options.secret, options.instanceName);
+    this.authenticator = new Authenticator({
+      adminKeys: this.adminKeys,
+      providers: () => engine.read(readAuthProviders).value,
+    });
+    this.#configuration = new ConfigurationChanges(engine, runtime.analyze, this.#origins);
+    this.runner = new LoggedRunner(runtime, functionLogs, engine.clock);
+    this.sync = new SyncServer({
+      engine,
+      runner: this.runner,
+      authenticate: (token) => this.authenticator.authenticateToken(token),
+      redact: options.redact,
+      onUnexpectedError: (error) => this.log.fault("sync session failed", error),
+    });
+  }
+
+  /**
+   * Opens the database and starts the isolates.
+   * @throws DatabaseOpenError with one line that says why the database cannot be used
+   */
+  static async open(options: DeploymentOptions): Promise<Deployment> {
+    const cursorKey = options.secret.derive("cursor");
+    const engine = await Engine.open({ path: options.databasePath, cursorKey });
+    try {
+      const runtime = await Runtime.start({
+        engine,
+        isolates: options.isolates,
+        actionIsolates: options.actionIsolates,
+        cloudUrl: options.cloudUrl,
+        siteUrl: options.siteUrl,
+        systemFunctions: systemFunctions(originsOf(options)),
+      });
+      return new Deployment(options, engine, runtime, new FunctionLogs());
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
+  }
+
+  /** Ends sessions and polls, then the isolates, then the database. */
+  async close(): Promise<void> {
+    this.functionLogs.close();
+    await this.sync.close();
+    await this.runtime.close();
+    await this.engine.close();
+  }
+
+  // Pushing code.
+
+  configHashes(): Json {
+    return this.engine.read(configHashes).value;
+  }
+
+  async startPush(body: unknown): Promise<Json> {
+    return await startPush(body, this.#evaluationContext());
+  }
+
+  async evaluatePush(body: unknown): Promise<Json> {
+    return await evaluatePush(body, this.#evaluationContext());
+  }
+
+  async waitForSchema(
+    schemaIds: SchemaIds,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<SchemaStatus> {
+    return await waitForSchema(this.engine, schemaIds, timeoutMs, signal);
+  }
+
+  async finishPush(body: unknown): Promise<Json> {
+    const response = await this.#configuration.exclusively(
+      () => finishPush(body, this.engine, this.engine.clock()),
+    );
+    this.log.info("code pushed");
+    return response;
+  }
+
+  /** Runs a query that is not part of the app, for `convex run --inline-query`. */
+  async runTestQuery(
+    bundle: TestBundle,
+    args: unknown,
+    requestId: string,
+  ): Promise<TestQueryAnswer> {
+    return await runTestQuery(bundle, args, requestId, this.#evaluationContext());
+  }
+
+  // Configuration.
+
+  /** The developer's environment variables. */
+  environment(): Record<string, string> {
+    return this.engine.read(readEnvironment).value;
+  }
+
+  async updateEnvironment(changes: readonly EnvironmentChange[]): Promise<void> {
+    await this.#configuration.updateEnvironment(changes);
+  }
+
+  canonicalUrls(): SystemVariables {
+    return this.engine.read((tx) => systemVariables(tx, this.#origins)).value;
+  }
+
+  async updateCanonicalUrl(destination: RequestDestination, url: string | null): Promise<void> {
+    await this.#configuration.updateCanonicalUrl(destination, url);
+  }
+
+  async pause(): Promise<void> {
+    await this.engine.transact(pause, "pause_deployment");
+  }
+
+  /** @throws PlatformError `UnpauseDeploymentFailed` */
+  async unpause(): Promise<void> {
+    await this.engine.transact(unpause, "unpause_deployment");
+  }
+
+  /**
+   * The component at a path like `a/b`; the empty path is the app.
+   * @throws PlatformError `ComponentPathNotFound`
+   */
+  resolveComponent(path: string): ComponentId {
+    if (path === "") return "";
+    throw userError("ComponentPathNotFound", `Component path '${path}' not found`);
+  }
+
+  #evaluationContext(): EvaluationContext {
+    return {
+      engine: this.engine,
+      analyzer: this.runtime.analyze,
+      origins: this.#origins,
+      nowMs: this.engine.clock(),
+    };
+  }
+}
+
+function originsOf(options: DeploymentOptions): SystemVariables {
+  return { CONVEX_CLOUD_URL: options.cloudUrl, CONVEX_SITE_URL: options.siteUrl };
+}

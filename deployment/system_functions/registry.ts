@@ -1,0 +1,33 @@
+// The system functions by path. Only administrators reach them; the runtime checks that.
+
+import {
+  cloudUrl,
+  getEnvironmentVariable,
+  listEnvironmentVariables,
+} from "./environment_variables.ts";
+import { getSchemas, listComponents } from "./frontend.ts";
+import { apiSpec } from "./modules.ts";
+import { getImport, latestExport, listImports } from "./snapshots.ts";
+import type { SystemQuery } from "./system_function.ts";
+import { listTables, tableData, tableSize, watchTable } from "./tables.ts";
+
+const SYSTEM_QUERIES: ReadonlyMap<string, SystemQuery> = new Map([
+  ["_system/cli/convexUrl.js:cloudUrl", cloudUrl],
+  ["_system/cli/exports.js:getLatest", latestExport],
+  ["_system/cli/modules.js:apiSpec", apiSpec],
+  ["_system/cli/queryEnvironmentVariables.js:default", listEnvironmentVariables],
+  ["_system/cli/queryEnvironmentVariables.js:get", getEnvironmentVariable],
+  ["_system/cli/queryImport.js:default", getImport],
+  ["_system/cli/queryImport.js:list", listImports],
+  ["_system/cli/queryTable.js:default", watchTable],
+  ["_system/cli/tableData.js:default", tableData],
+  ["_system/cli/tables.js:default", listTables],
+  ["_system/cli/tableSize.js:default", tableSize],
+  ["_system/frontend/components.js:list", listComponents],
+  ["_system/frontend/getSchemas.js:default", getSchemas],
+]);
+
+/** The system query of that module (with `.js`) and name, or null. */
+export function findSystemQuery(module: string, name: string): SystemQuery | null {
+  return SYSTEM_QUERIES.get(`${module}:${name}`) ?? null;
+}

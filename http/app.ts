@@ -1,0 +1,108 @@
+// The API port: every request passes the client version check, CORS and the error handler here and
+// goes on to its route (spec http-api 1).
+
+import type { Deployment } from "../deployment/deployment.ts";
+import {
+  type ClientVersion,
+  deprecationOf,
+  parseClientHeader,
+  requireSupported,
+  UNKNOWN_CLIENT,
+} from "../sync/client_version.ts";
+import { allowOrigin, preflightResponse } from "./cors.ts";
+import { addDeployRoutes } from "./deploy_api.ts";
+import { addEnvironmentRoutes } from "./environment_api.ts";
+import { errorResponse } from "./errors.ts";
+import { addFunctionRoutes } from "./functions_api.ts";
+import { addLogRoutes } from "./logs_api.ts";
+import { addMetaRoutes } from "./meta.ts";
+import { getPath, Routes } from "./routes.ts";
+import { siteNotEnabled } from "./site.ts";
+import { syncPathVersion, upgradeToSync } from "./sync_upgrade.ts";
+
+/** A handler that takes longer answers 408; what it started goes on. */
+const HANDLER_TIMEOUT_MS = 300_000;
+/** HTTP actions, on the API port. */
+const SITE_PREFIX = "/http/";
+
+export type HttpHandler = (
+  request: Request,
+  info: Deno.ServeHandlerInfo,
+) => Response | Promise<Response>;
+
+/** The handler of the API port. */
+export function createApiApp(deployment: Deployment): HttpHandler {
+  const routes = new Routes();
+  addMetaRoutes(routes, deployment);
+  addFunctionRoutes(routes, deployment);
+  addDeployRoutes(routes, deployment);
+  addEnvironmentRoutes(routes, deployment);
+  addLogRoutes(routes, deployment);
+  const route = routes.build();
+
+  return async (request, info) => {
+    const path = getPath(request);
+    if (path.startsWith(SITE_PREFIX)) return siteNotEnabled();
+    let client: ClientVersion;
+    try {
+      const syncVersion = syncPathVersion(path);
+      if (syncVersion !== undefined) {
+        return upgradeToSync(request, syncVersion, peerOf(info), deployment);
+      }
+      client = clientOf(request);
+    } catch (error) {
+      return withDeprecation(request, errorResponse(error, deployment.log, path));
+    }
+    if (request.method === "OPTIONS") return preflightResponse(request);
+    let response: Response;
+    try {
+      response = await withTimeout(route(request, { client, peer: peerOf(info) }));
+    } catch (error) {
+      response = errorResponse(error, deployment.log, path);
+    }
+    const deprecation = deprecationOf(client);
+    if (deprecation !== null) {
+      response.headers.set("x-convex-deprecation-state", deprecation.state);
+      response.headers.set("x-convex-deprecation-message", deprecation.message);
+    }
+    allowOrigin(request, response);
+    return response;
+  };
+}
+
+/** @throws PlatformError `InvalidClientVersion`, `ClientVersionUnsupported` */
+function clientOf(request: Request): ClientVersion {
+  const header = request.headers.get("convex-client");
+  if (header === null) return UNKNOWN_CLIENT;
+  const client = parseClientHeader(header);
+  requireSupported(client);
+  return client;
+}
+
+/** The refusal of an old client says so in headers, too. */
+function withDeprecation(request: Request, response: Response): Response {
+  const header = request.headers.get("convex-client");
+  if (header === null || !header.includes("-")) return response;
+  const deprecation = deprecationOf(parseClientHeader(header));
+  if (deprecation !== null) {
+    response.headers.set("x-convex-deprecation-state", deprecation.state);
+    response.headers.set("x-convex-deprecation-message", deprecation.message);
+  }
+  return response;
+}
+
+function peerOf(info: Deno.ServeHandlerInfo): string | null {
+  const { remoteAddr } = info;
+  return "hostname" in remoteAddr ? remoteAddr.hostname : null;
+}
+
+function withTimeout(response: Response | Promise<Response>): Response | Promise<Response> {
+  if (response instanceof Response) return response;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => resolve(new Response(null, { status: 408 })),
+      HANDLER_TIMEOUT_MS,
+    );
+    response.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

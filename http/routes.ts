@@ -1,0 +1,56 @@
+// The routing table of the API: Hono with what it leaves open, the answer to a known path with the
+// wrong method (405 with `allow`) and to an unknown path (404), both with an empty body.
+
+import { type Context, Hono } from "hono";
+import type { ClientVersion } from "../sync/client_version.ts";
+
+/** What the edge knows about a request besides the request itself. */
+export interface RequestBindings {
+  readonly client: ClientVersion;
+  /** Address of the peer. */
+  readonly peer: string | null;
+}
+
+export type RequestContext = Context<{ Bindings: RequestBindings }>;
+export type Handler = (context: RequestContext) => Response | Promise<Response>;
+export type Method = "GET" | "POST" | "PUT" | "DELETE" | "PATCH";
+
+export class Routes {
+  readonly #app = new Hono<{ Bindings: RequestBindings }>({ getPath });
+  readonly #methods = new Map<string, Method[]>();
+
+  add(method: Method, path: string, handler: Handler): void {
+    this.#app.on(method, path, handler);
+    const methods = this.#methods.get(path);
+    if (methods === undefined) this.#methods.set(path, [method]);
+    else methods.push(method);
+  }
+
+  /** The finished table. Errors of handlers reject the returned promise. */
+  build(): (request: Request, bindings: RequestBindings) => Response | Promise<Response> {
+    for (const [path, methods] of this.#methods) {
+      const allow = methods.includes("GET") ? [...methods, "HEAD"] : methods;
+      this.#app.all(
+        path,
+        () => new Response(null, { status: 405, headers: { allow: allow.join(",") } }),
+      );
+    }
+    this.#app.notFound(() => new Response(null, { status: 404 }));
+    this.#app.onError((error) => {
+      throw error;
+    });
+    return (request, bindings) => this.#app.fetch(request, bindings);
+  }
+}
+
+/**
+ * The path as it stands in the URL, percent-encoding included. Clients that append `/api/…` to an
+ * address with a trailing slash ask for `//api/…`, which is the same.
+ */
+export function getPath(request: Request): string {
+  const { url } = request;
+  let start = url.indexOf("/", url.indexOf(":") + 3);
+  while (url[start + 1] === "/") start++;
+  const query = url.indexOf("?", start);
+  return query < 0 ? url.slice(start) : url.slice(start, query);
+}
