@@ -169,8 +169,13 @@ try {
     console.error(`concave: ${error.message}`);
     Deno.exit(EXIT_USAGE);
   }
-  const isExpected = error instanceof ListenError || error instanceof DataDirectoryError ||
-    error instanceof DatabaseOpenError;
-  console.error(isExpected ? `concave: ${error.message}` : error);
+  if (
+    error instanceof ListenError || error instanceof DataDirectoryError ||
+    error instanceof DatabaseOpenError
+  ) {
+    console.error(`concave: ${error.message}`);
+  } else {
+    console.error(error);
+  }
   Deno.exit(EXIT_FAILURE);
 }

@@ -47,6 +47,8 @@ function splitAdminKey(key: string): { name: string | null; opaque: string } | n
   const colon = prefix.indexOf(":");
   if (colon < 0) return { name: prefix, opaque };
   const type = prefix.slice(0, colon);
-  if (type === "preview" || type === "project") return splitAdminKey(opaque) ?? { name: null, opaque };
+  if (type === "preview" || type === "project") {
+    return splitAdminKey(opaque) ?? { name: null, opaque };
+  }
   return { name: prefix.slice(colon + 1), opaque };
 }

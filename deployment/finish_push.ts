@@ -106,15 +106,17 @@ export async function finishPush(body: unknown, engine: Engine, nowMs: number): 
       );
     }
     if (dryRun) return finishPushResponse(NO_CHANGES);
-    const functions = echo.analysis[ROOT_DEFINITION]?.functions ?? {};
+    const analysed: Partial<Record<string, ModuleAnalysis>> = Object.fromEntries(
+      Object.entries(echo.analysis[ROOT_DEFINITION]?.functions ?? {})
+        .map(([path, analysis]) => [path, analysis as unknown as ModuleAnalysis]),
+    );
     const push: StartedPush = {
       environment: echo.environmentVariables,
       schemaId: echo.schemaChange.schemaIds[ROOT_COMPONENT] ?? null,
       authProviders: echo.appAuth as unknown as AuthProvider[],
       modules: echo.push.modules.map((module) => ({
         ...module,
-        analysis: (functions[module.path] ?? null) as ModuleAnalysis | null ??
-          emptyAnalysis(module.path),
+        analysis: analysed[module.path] ?? emptyAnalysis(module.path),
       })),
       udfConfig: echo.push.udfConfig,
       definition: echo.push.definition as unknown as AppDefinition,

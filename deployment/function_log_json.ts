@@ -28,7 +28,9 @@ export function hasStructuredLines(client: string): boolean {
 }
 
 export function logEntryJson({ entry, time }: StoredEntry, structured: boolean): Json {
-  const lines = entry.logLines.map((line) => structured ? structuredLine(line) : printLogLine(line));
+  const lines = entry.logLines.map((line) =>
+    structured ? structuredLine(line) : printLogLine(line)
+  );
   const common = {
     udfType: UDF_TYPES[entry.kind],
     componentPath: entry.componentPath,

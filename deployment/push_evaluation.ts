@@ -11,14 +11,14 @@ import type { PreparedModule, UdfConfig } from "../runtime/frames.ts";
 import { type AppDefinition, EMPTY_DEFINITION, parseDefinition } from "./app_definition.ts";
 import { AUTH_CONFIG_MODULE, evaluateAuthConfig } from "./auth_evaluation.ts";
 import type { AuthProvider } from "./auth_config.ts";
-import { systemVariables, type SystemVariables } from "./canonical_urls.ts";
+import { type SystemVariables, systemVariables } from "./canonical_urls.ts";
 import { declaredCrons } from "./cron_specs.ts";
 import { readEnvironment } from "./environment.ts";
 import { duringSchemaEvaluation } from "./push_error.ts";
 import type { PushedModule, PushRequest, UnchangedModule } from "./push_request.ts";
 import {
-  moduleHash,
   emptyAnalysis,
+  moduleHash,
   type ModuleTexts,
   type ModuleToStore,
   ROOT_COMPONENT,

@@ -43,7 +43,9 @@ export function writeUdfConfig(tx: Transaction, config: UdfConfig): void {
   const row = table.first("by_component", [ROOT_COMPONENT]);
   const fields = { component: ROOT_COMPONENT, ...config };
   if (row === null) table.insert(fields);
-  else if (readUdfConfig(tx)?.serverVersion !== config.serverVersion) table.replace(row._id, fields);
+  else if (readUdfConfig(tx)?.serverVersion !== config.serverVersion) {
+    table.replace(row._id, fields);
+  }
 }
 
 /** As the push protocol shows it: seed and time are Convex values. */

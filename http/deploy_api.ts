@@ -41,22 +41,37 @@ export function addDeployRoutes(routes: Routes, deployment: Deployment): void {
       return await handle(body, context);
     });
 
-  add("/api/get_config_hashes", BODY_BYTES_MAX, () =>
-    Promise.resolve(jsonResponse(deployment.configHashes())));
-  add("/api/deploy2/start_push", DEPLOY_BODY_BYTES_MAX, async (body) =>
-    jsonResponse(await deployment.startPush(body)));
-  add("/api/deploy2/evaluate_push", DEPLOY_BODY_BYTES_MAX, async (body) =>
-    jsonResponse(await deployment.evaluatePush(body)));
+  add(
+    "/api/get_config_hashes",
+    BODY_BYTES_MAX,
+    () => Promise.resolve(jsonResponse(deployment.configHashes())),
+  );
+  add(
+    "/api/deploy2/start_push",
+    DEPLOY_BODY_BYTES_MAX,
+    async (body) => jsonResponse(await deployment.startPush(body)),
+  );
+  add(
+    "/api/deploy2/evaluate_push",
+    DEPLOY_BODY_BYTES_MAX,
+    async (body) => jsonResponse(await deployment.evaluatePush(body)),
+  );
   add("/api/deploy2/wait_for_schema", DEPLOY_BODY_BYTES_MAX, async (body, context) => {
     const { schemaChange, timeoutMs } = checkShape(body, waitShape);
     const { signal } = context.req.raw;
     return jsonResponse(await deployment.waitForSchema(schemaChange.schemaIds, timeoutMs, signal));
   });
-  add("/api/deploy2/finish_push", DEPLOY_BODY_BYTES_MAX, async (body) =>
-    jsonResponse(await deployment.finishPush(body)));
+  add(
+    "/api/deploy2/finish_push",
+    DEPLOY_BODY_BYTES_MAX,
+    async (body) => jsonResponse(await deployment.finishPush(body)),
+  );
   // What the CLI measured about the push; nothing here keeps it.
-  add("/api/deploy2/report_push_completed", BODY_BYTES_MAX, () =>
-    Promise.resolve(jsonResponse(null)));
+  add(
+    "/api/deploy2/report_push_completed",
+    BODY_BYTES_MAX,
+    () => Promise.resolve(jsonResponse(null)),
+  );
   add("/api/run_test_function", DEPLOY_BODY_BYTES_MAX, async (body, context) => {
     const { bundle, args, format } = checkShape(body, testQueryShape);
     const options = {

@@ -38,8 +38,11 @@ export function addEnvironmentRoutes(routes: Routes, deployment: Deployment): vo
     );
     return emptyResponse();
   });
-  add("GET", versioned("list_environment_variables"), () =>
-    jsonResponse({ environmentVariables: deployment.environment() }));
+  add(
+    "GET",
+    versioned("list_environment_variables"),
+    () => jsonResponse({ environmentVariables: deployment.environment() }),
+  );
   add("GET", ["/api/v1/get_canonical_urls"], () => {
     const { CONVEX_CLOUD_URL, CONVEX_SITE_URL } = deployment.canonicalUrls();
     return jsonResponse({ convexCloudUrl: CONVEX_CLOUD_URL, convexSiteUrl: CONVEX_SITE_URL });
@@ -58,6 +61,9 @@ export function addEnvironmentRoutes(routes: Routes, deployment: Deployment): vo
     return emptyResponse();
   });
   add("GET", ["/api/v1/deployment_info"], () => jsonResponse({ kind: "selfHosted" }));
-  add("GET", ["/api/check_admin_key"], () =>
-    jsonResponse({ success: true, allowedOps: [], isReadOnly: false }));
+  add(
+    "GET",
+    ["/api/check_admin_key"],
+    () => jsonResponse({ success: true, allowedOps: [], isReadOnly: false }),
+  );
 }

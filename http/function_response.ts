@@ -5,8 +5,7 @@
 import type { PlatformError } from "../engine/errors.ts";
 import { type Format, formatValue, parseFormat } from "../engine/values/formats.ts";
 import type { FunctionResult, LogLine } from "../runtime/types.ts";
-import type { ClientVersion } from "../sync/client_version.ts";
-import { wantsEncodedValues } from "../sync/client_version.ts";
+import { type ClientVersion, wantsEncodedValues } from "../sync/client_version.ts";
 import { clientErrorMessage, clientLogLines, errorFromMessage } from "../sync/result_text.ts";
 
 export interface FunctionAnswer {
@@ -24,9 +23,7 @@ export interface AnswerOptions {
 /** The answer's JSON text. */
 export function functionAnswerJson(answer: FunctionAnswer, options: AnswerOptions): string {
   const { result } = answer;
-  const lines = answer.logLines.length === 0
-    ? []
-    : clientLogLines(answer.logLines, options.redact);
+  const lines = answer.logLines.length === 0 ? [] : clientLogLines(answer.logLines, options.redact);
   const logLines = lines.length === 0 ? "" : `,"logLines":${JSON.stringify(lines)}`;
   if (result.ok) {
     return `{"status":"success","value":${formatValue(result.value, options.format)}${logLines}}`;

@@ -83,9 +83,13 @@ class FunctionsApi {
 
   /** `/api/run/dir/module/function` or `/api/run/dir/module:function`. */
   async callByUrl(context: RequestContext): Promise<Response> {
-    const segments = getPath(context.req.raw).slice(RUN_PREFIX.length).split("/").map(decodeSegment);
+    const segments = getPath(context.req.raw).slice(RUN_PREFIX.length).split("/").map(
+      decodeSegment,
+    );
     const last = segments.at(-1)!;
-    const name = last.includes(":") ? segments.join("/") : segments.slice(0, -1).join("/") + `:${last}`;
+    const name = last.includes(":")
+      ? segments.join("/")
+      : segments.slice(0, -1).join("/") + `:${last}`;
     if (name.startsWith(":") || last === "") {
       throw userError(
         "MissingIdentifier",
@@ -94,7 +98,11 @@ class FunctionsApi {
     }
     const body = await readCall(context, callShape.omit({ path: true }));
     const format = body.format ?? "json";
-    return await this.#callAnyKind(context, { ...body, format, path: name }, functionPath(name, ""));
+    return await this.#callAnyKind(
+      context,
+      { ...body, format, path: name },
+      functionPath(name, ""),
+    );
   }
 
   latestTimestamp(): Response {
@@ -208,7 +216,10 @@ function parseArgsParameter(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw userError("BadQueryArgs", `Failed to parse \`args\` as JSON: ${(error as Error).message}`);
+    throw userError(
+      "BadQueryArgs",
+      `Failed to parse \`args\` as JSON: ${(error as Error).message}`,
+    );
   }
 }
 

@@ -27,6 +27,13 @@ const UNSUPPORTED_UP_TO: Readonly<Record<string, Release>> = {
   rust: [0, 0, 1],
 };
 const UPGRADE_REQUIRED_UP_TO: Readonly<Record<string, Release>> = { python: [0, 2, 0] };
+/** Releases from which on a client reads clean JSON by default (http-api 6.3). */
+const CLEAN_VALUES_SINCE: Readonly<Record<string, Release>> = {
+  npm: [1, 4, 1],
+  "npm-cli": [1, 4, 1],
+  actions: [1, 4, 1],
+  python: [0, 5, 0],
+};
 const TRANSITION_CHUNK_SINCE: Release = [1, 28, 0];
 
 const SEMVER =
@@ -92,6 +99,14 @@ export function requireSupported(client: ClientVersion): void {
   const deprecation = deprecationOf(client);
   if (deprecation?.state !== "Unsupported") return;
   throw new PlatformError("badRequest", "ClientVersionUnsupported", deprecation.message);
+}
+
+/** Whether HTTP answers hold encoded values when the client asks for no format. */
+export function wantsEncodedValues(client: ClientVersion): boolean {
+  const since = CLEAN_VALUES_SINCE[client.client];
+  if (since === undefined || client.version === null) return false;
+  const order = compareRelease(client.version, since);
+  return order !== null && order < 0;
 }
 
 /** Only these clients understand TransitionChunk; a pre-release of the first one does not. */

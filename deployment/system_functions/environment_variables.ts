@@ -5,10 +5,13 @@ import { systemVariables } from "../canonical_urls.ts";
 import { systemQuery } from "./system_function.ts";
 
 /** Rows of all variables, by name. `convex dev` subscribes to it after a failed push. */
-export const listEnvironmentVariables = systemQuery(z.object({}), (_args, { tx }) =>
-  tx.table("environmentVariables").range("by_name", []).map((
-    { _id, _creationTime, name, value },
-  ) => ({ _id, _creationTime, name: name ?? null, value: value ?? null })));
+export const listEnvironmentVariables = systemQuery(
+  z.object({}),
+  (_args, { tx }) =>
+    tx.table("environmentVariables").range("by_name", []).map((
+      { _id, _creationTime, name, value },
+    ) => ({ _id, _creationTime, name: name ?? null, value: value ?? null })),
+);
 
 /** One variable, built-in ones included; null if it is not set. */
 export const getEnvironmentVariable = systemQuery(

@@ -1,5 +1,7 @@
 // The system functions by path. Only administrators reach them; the runtime checks that.
 
+import type { SystemFunction, SystemFunctions } from "../../runtime/system_functions.ts";
+import type { SystemVariables } from "../canonical_urls.ts";
 import {
   cloudUrl,
   getEnvironmentVariable,
@@ -27,7 +29,15 @@ const SYSTEM_QUERIES: ReadonlyMap<string, SystemQuery> = new Map([
   ["_system/frontend/getSchemas.js:default", getSchemas],
 ]);
 
-/** The system query of that module (with `.js`) and name, or null. */
-export function findSystemQuery(module: string, name: string): SystemQuery | null {
-  return SYSTEM_QUERIES.get(`${module}:${name}`) ?? null;
+/** The system functions of a deployment with these configured origins. */
+export function systemFunctions(origins: SystemVariables): SystemFunctions {
+  return {
+    find(module, name) {
+      const query = SYSTEM_QUERIES.get(`${module}:${name}`);
+      if (query === undefined) return null;
+      const run: SystemFunction["run"] = (tx, args, { component }) =>
+        query(args, { tx, component, origins });
+      return { kind: "query", run };
+    },
+  };
 }

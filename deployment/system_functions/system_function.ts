@@ -29,7 +29,10 @@ export function systemQuery<Shape extends z.ZodType>(
   return (args, context) => {
     const parsed = shape.safeParse(args);
     if (!parsed.success) {
-      throw userError("ArgumentValidationError", `ArgumentValidationError: ${z.prettifyError(parsed.error)}`);
+      throw userError(
+        "ArgumentValidationError",
+        `ArgumentValidationError: ${z.prettifyError(parsed.error)}`,
+      );
     }
     return run(parsed.data, context);
   };

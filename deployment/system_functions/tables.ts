@@ -1,13 +1,16 @@
 // `_system/cli/tables`, `tableData`, `tableSize` and `queryTable`: the data of one component.
 
 import { z } from "zod";
-import { byIdIndex, VIRTUAL_TABLES } from "../../engine/system_tables.ts";
+import { byIdIndex } from "../../engine/system_tables.ts";
 import { KEY_AFTER } from "../../engine/values/key.ts";
 import { systemQuery } from "./system_function.ts";
 
 /** A page of table data reads at most this much, and may be shorter than asked for. */
 const PAGE_ROWS_MAX = 10_000;
 const PAGE_SIZE_BYTES_MAX = 5_000_000;
+
+/** The query interface asks which client reads; old ones may not see `_storage` and the like. */
+const READER_VERSION = "1.48.0";
 
 const paginationOptions = z.looseObject({
   numItems: z.number(),
@@ -44,8 +47,7 @@ export const tableData = systemQuery(
       pageSize: Math.min(paginationOpts.numItems, PAGE_ROWS_MAX),
       maximumRowsRead: PAGE_ROWS_MAX,
       maximumBytesRead: PAGE_SIZE_BYTES_MAX,
-      isSystem: table in VIRTUAL_TABLES,
-      version: "system",
+      version: READER_VERSION,
     }, null);
     return { page: page.map((text) => JSON.parse(text)), isDone, continueCursor };
   },

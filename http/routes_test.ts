@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { UNKNOWN_CLIENT } from "../sync/client_version.ts";
+import { getPath, Routes } from "./routes.ts";
+
+const bindings = { client: UNKNOWN_CLIENT, peer: null };
+
+function table() {
+  const routes = new Routes();
+  routes.add("GET", "/api/query", () => new Response("got"));
+  routes.add("POST", "/api/query", () => new Response("posted"));
+  routes.add("POST", "/api/run/*", (context) => new Response(getPath(context.req.raw)));
+  routes.add("POST", "/fails", () => {
+    throw new Error("boom");
+  });
+  return routes.build();
+}
+
+async function ask(method: string, url: string) {
+  const response = await table()(new Request(`http://host${url}`, { method }), bindings);
+  return {
+    status: response.status,
+    allow: response.headers.get("allow"),
+    text: await response.text(),
+  };
+}
+
+Deno.test("known paths, other methods and unknown paths", async () => {
+  assert.deepEqual(await ask("GET", "/api/query?x=1"), { status: 200, allow: null, text: "got" });
+  assert.deepEqual(await ask("POST", "/api/query"), { status: 200, allow: null, text: "posted" });
+  assert.deepEqual(await ask("HEAD", "/api/query"), { status: 200, allow: null, text: "" });
+  const wrongMethod = { status: 405, allow: "GET,POST,HEAD", text: "" };
+  assert.deepEqual(await ask("DELETE", "/api/query"), wrongMethod);
+  assert.deepEqual(await ask("GET", "/api/nothing"), { status: 404, allow: null, text: "" });
+});
+
+Deno.test("paths keep their encoding and lose doubled slashes in front", async () => {
+  assert.equal((await ask("POST", "//api/query")).text, "posted");
+  assert.equal((await ask("POST", "/api/run/a%2Fb/c")).text, "/api/run/a%2Fb/c");
+});
+
+Deno.test("errors of handlers reach the caller", async () => {
+  await assert.rejects(ask("POST", "/fails"), /boom/);
+});
