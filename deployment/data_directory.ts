@@ -30,7 +30,8 @@ export function openDataDirectory(path: string, instanceName: string | null): Da
     const isNew = InstanceSecret.read(path) === null;
     const secret = InstanceSecret.readOrCreate(path);
     if (instanceName !== null) Deno.writeTextFileSync(`${path}/${NAME_FILE}`, instanceName + "\n");
-    return describe(path, secret, isNew);
+    // Isolates get permission for the file by its real path.
+    return describe(Deno.realPathSync(path), secret, isNew);
   });
 }
 

@@ -7,7 +7,9 @@ import type { SchemaStatus } from "../engine/schema_lifecycle.ts";
 import type { ComponentId } from "../engine/types.ts";
 import type { Json } from "../engine/values/value.ts";
 import { Runtime } from "../runtime/runtime.ts";
-import type { FunctionRunner } from "../runtime/types.ts";
+import { registerFunctionCalls } from "../runtime/action_syscalls.ts";
+import type { TestQueryResult } from "../runtime/frames.ts";
+import type { FunctionRunner, RequestContext } from "../runtime/types.ts";
 import { SyncServer } from "../sync/sync_server.ts";
 import { AdminKeys } from "./admin_key.ts";
 import { readAuthProviders } from "./auth_evaluation.ts";
@@ -29,7 +31,7 @@ import type { EvaluationContext } from "./push_evaluation.ts";
 import type { ServerLog } from "./server_log.ts";
 import { evaluatePush, startPush } from "./start_push.ts";
 import { systemFunctions } from "./system_functions/registry.ts";
-import { runTestQuery, type TestBundle, type TestQueryAnswer } from "./test_query.ts";
+import { runTestQuery, type TestBundle } from "./test_query.ts";
 import { type SchemaIds, waitForSchema } from "./wait_for_schema.ts";
 
 export interface DeploymentOptions {
@@ -81,6 +83,8 @@ export class Deployment {
     });
     this.#configuration = new ConfigurationChanges(engine, runtime.analyze, this.#origins);
     this.runner = new LoggedRunner(runtime, functionLogs, engine.clock);
+    // Calls that actions make appear in the log, too.
+    registerFunctionCalls(runtime.actionSyscalls, engine, this.runner);
     this.sync = new SyncServer({
       engine,
       runner: this.runner,
@@ -100,11 +104,13 @@ export class Deployment {
     try {
       const runtime = await Runtime.start({
         engine,
+        cursorKey,
         isolates: options.isolates,
         actionIsolates: options.actionIsolates,
         cloudUrl: options.cloudUrl,
         siteUrl: options.siteUrl,
         systemFunctions: systemFunctions(originsOf(options)),
+        onFault: (message) => options.log.error(message),
       });
       return new Deployment(options, engine, runtime, new FunctionLogs());
     } catch (error) {
@@ -155,9 +161,9 @@ export class Deployment {
   async runTestQuery(
     bundle: TestBundle,
     args: unknown,
-    requestId: string,
-  ): Promise<TestQueryAnswer> {
-    return await runTestQuery(bundle, args, requestId, this.#evaluationContext());
+    context: RequestContext,
+  ): Promise<TestQueryResult> {
+    return await runTestQuery(bundle, args, context, this.#evaluationContext());
   }
 
   // Configuration.

@@ -3,11 +3,10 @@
 
 import { z } from "zod";
 import type { Deployment } from "../deployment/deployment.ts";
-import { randomRequestId } from "../sync/request_id.ts";
 import { BODY_BYTES_MAX, checkShape, DEPLOY_BODY_BYTES_MAX, readJson } from "./body.ts";
-import { badDeployKey } from "./caller.ts";
-import { isDeterministic, jsonResponse, jsonTextResponse } from "./errors.ts";
-import { answerFormat, failedAnswer, functionAnswerJson } from "./function_response.ts";
+import { badDeployKey, functionContext } from "./caller.ts";
+import { jsonResponse, jsonTextResponse } from "./errors.ts";
+import { answerFormat, functionAnswerJson } from "./function_response.ts";
 import type { RequestContext, Routes } from "./routes.ts";
 
 const keyShape = z.looseObject({ adminKey: z.string().optional() });
@@ -74,16 +73,13 @@ export function addDeployRoutes(routes: Routes, deployment: Deployment): void {
   );
   add("/api/run_test_function", DEPLOY_BODY_BYTES_MAX, async (body, context) => {
     const { bundle, args, format } = checkShape(body, testQueryShape);
+    const caller = functionContext(context, { kind: "admin" });
     const options = {
-      requestId: context.req.header("convex-request-id") ?? randomRequestId(),
+      requestId: caller.requestId,
       format: answerFormat(format, context.env.client),
       redact: deployment.redact,
     };
-    const answer = await deployment.runTestQuery(bundle, args, options.requestId)
-      .catch((error) => {
-        if (isDeterministic(error) && error.code === "FunctionError") return failedAnswer(error);
-        throw error;
-      });
+    const answer = await deployment.runTestQuery(bundle, args, { ...caller, caller: "Tester" });
     return jsonTextResponse(functionAnswerJson(answer, options));
   });
 }
