@@ -24,10 +24,9 @@ export class ServerLog {
     this.#log("error", message, fields);
   }
 
-  /** An error that the program did not expect, with its stack. */
+  /** An error that the program did not expect, with its stack and its causes. */
   fault(message: string, error: unknown, fields: LogFields = {}): void {
-    const detail = error instanceof Error ? error.stack ?? error.message : String(error);
-    this.#log("error", message, { ...fields, error: detail });
+    this.#log("error", message, { ...fields, error: detailOf(error) });
   }
 
   #log(severity: Severity, message: string, fields: LogFields): void {
@@ -38,4 +37,10 @@ export class ServerLog {
     const details = Object.entries(fields).map(([key, value]) => ` ${key}=${value}`).join("");
     this.write(`${time} ${severity.padEnd(5)} ${message}${details}`);
   }
+}
+
+function detailOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const detail = error.stack ?? error.message;
+  return error.cause === undefined ? detail : `${detail}\ncaused by ${detailOf(error.cause)}`;
 }
