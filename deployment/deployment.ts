@@ -64,6 +64,7 @@ export class Deployment {
   readonly sync: SyncServer;
   readonly #origins: SystemVariables;
   readonly #configuration: ConfigurationChanges;
+  readonly #closing = new AbortController();
 
   private constructor(
     options: DeploymentOptions,
@@ -121,6 +122,7 @@ export class Deployment {
 
   /** Ends sessions and polls, then the isolates, then the database. */
   async close(): Promise<void> {
+    this.#closing.abort();
     this.functionLogs.close();
     await this.sync.close();
     await this.runtime.close();
@@ -144,9 +146,8 @@ export class Deployment {
   async waitForSchema(
     schemaIds: SchemaIds,
     timeoutMs: number,
-    signal: AbortSignal,
   ): Promise<SchemaStatus> {
-    return await waitForSchema(this.engine, schemaIds, timeoutMs, signal);
+    return await waitForSchema(this.engine, schemaIds, timeoutMs, this.#closing.signal);
   }
 
   async finishPush(body: unknown): Promise<Json> {

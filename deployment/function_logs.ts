@@ -75,10 +75,10 @@ export class FunctionLogs {
 
   /**
    * Entries after `cursor` at once, or the next one when it comes; an empty page after a minute, or
-   * when `signal` aborts or the log closes.
+   * when the log closes. A client that left is not noticed before that.
    */
-  async poll(cursor: number, signal: AbortSignal): Promise<LogPage> {
-    if (!this.#closed && !signal.aborted && this.#lastTime <= cursor) await this.#next(signal);
+  async poll(cursor: number): Promise<LogPage> {
+    if (!this.#closed && this.#lastTime <= cursor) await this.#next();
     const entries = this.after(cursor);
     return { entries, newCursor: Math.max(cursor, this.#lastTime) };
   }
@@ -101,16 +101,14 @@ export class FunctionLogs {
     this.#wakeAll();
   }
 
-  #next(signal: AbortSignal): Promise<void> {
+  #next(): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {
         clearTimeout(timer);
-        signal.removeEventListener("abort", wake);
         this.#waiters.delete(wake);
         resolve();
       };
       const timer = setTimeout(wake, POLL_TIMEOUT_MS);
-      signal.addEventListener("abort", wake);
       this.#waiters.add(wake);
     });
   }

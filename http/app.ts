@@ -56,7 +56,9 @@ export function createApiApp(deployment: Deployment): HttpHandler {
     if (request.method === "OPTIONS") return preflightResponse(request);
     let response: Response;
     try {
-      response = await withTimeout(route(request, { client, peer: peerOf(info) }));
+      response = await withTimeout(
+        route(request, { client, peer: peerOf(info) }),
+      );
     } catch (error) {
       response = errorResponse(error, deployment.log, path);
     }

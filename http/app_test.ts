@@ -83,7 +83,9 @@ interface Answer {
 function open(overrides: Partial<FakeDeployment> = {}) {
   const deployment = Object.assign(new FakeDeployment(), overrides);
   const app = createApiApp(deployment as unknown as Deployment);
-  const info = { remoteAddr: { transport: "tcp", hostname: "10.0.0.1", port: 1 } };
+  const info = {
+    remoteAddr: { transport: "tcp", hostname: "10.0.0.1", port: 1 },
+  };
   const ask = async (
     method: string,
     path: string,

@@ -55,10 +55,9 @@ export function addDeployRoutes(routes: Routes, deployment: Deployment): void {
     DEPLOY_BODY_BYTES_MAX,
     async (body) => jsonResponse(await deployment.evaluatePush(body)),
   );
-  add("/api/deploy2/wait_for_schema", DEPLOY_BODY_BYTES_MAX, async (body, context) => {
+  add("/api/deploy2/wait_for_schema", DEPLOY_BODY_BYTES_MAX, async (body) => {
     const { schemaChange, timeoutMs } = checkShape(body, waitShape);
-    const { signal } = context.req.raw;
-    return jsonResponse(await deployment.waitForSchema(schemaChange.schemaIds, timeoutMs, signal));
+    return jsonResponse(await deployment.waitForSchema(schemaChange.schemaIds, timeoutMs));
   });
   add(
     "/api/deploy2/finish_push",

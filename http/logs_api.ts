@@ -18,7 +18,7 @@ export function addLogRoutes(routes: Routes, deployment: Deployment): void {
     await requireAdmin(context, deployment);
     const isWanted = requestFilter(context);
     const structured = hasStructuredLines(context.env.client.client);
-    const page = await deployment.functionLogs.poll(cursorOf(context), context.req.raw.signal);
+    const page = await deployment.functionLogs.poll(cursorOf(context));
     return jsonResponse({
       entries: page.entries.filter(isWanted).map((stored) => logEntryJson(stored, structured)),
       newCursor: page.newCursor,
@@ -26,7 +26,7 @@ export function addLogRoutes(routes: Routes, deployment: Deployment): void {
   };
   const streamExecutions = async (context: RequestContext) => {
     await requireAdmin(context, deployment);
-    const page = await deployment.functionLogs.poll(cursorOf(context), context.req.raw.signal);
+    const page = await deployment.functionLogs.poll(cursorOf(context));
     return jsonResponse({
       entries: page.entries.filter(({ entry }) => entry.type === "completion").map(executionJson),
       newCursor: page.newCursor,
