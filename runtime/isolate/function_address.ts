@@ -20,7 +20,7 @@ export function resolveAddress(
   args: JsonObject,
   syscall: string,
   component: ComponentId,
-  code: CodeAccess,
+  code: Pick<CodeAccess, "handleTarget">,
 ): FunctionPath {
   const { name, reference, functionHandle } = args;
   if (typeof name === "string") return parseFunctionName(component, name);
@@ -43,7 +43,7 @@ function resolveReference(reference: string, component: ComponentId): FunctionPa
   throw userError("InvalidReference", `Invalid reference ${reference}`);
 }
 
-function resolveHandle(handle: string, code: CodeAccess): FunctionPath {
+function resolveHandle(handle: string, code: Pick<CodeAccess, "handleTarget">): FunctionPath {
   if (!handle.startsWith(HANDLE_PREFIX)) {
     throw userError("InvalidArgument", `Invalid function handle ${handle}`);
   }
