@@ -1,0 +1,134 @@
+// What actions ask of the server while they run. The runtime answers calls of other functions; the
+// rooms above register the rest (scheduling, files, …) under the names that the isolate sends.
+
+import { PlatformError, userError } from "../engine/errors.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Json } from "../engine/values/value.ts";
+import type { RunCall, SyscallResult } from "./frames.ts";
+import { resolveAddress } from "./isolate/function_address.ts";
+import { SYSTEM_FAILURE_MESSAGE } from "./system_failure.ts";
+import type {
+  FunctionCall,
+  FunctionPath,
+  FunctionResult,
+  FunctionRunner,
+  Identity,
+} from "./types.ts";
+
+export type SyscallArguments = { readonly [name: string]: Json };
+
+/**
+ * Answers one syscall with JSON text.
+ * @param call the action that asks
+ * @throws PlatformError what the action may be told
+ */
+export type ActionSyscall = (args: SyscallArguments, call: RunCall) => Promise<string>;
+
+/** A function of the developer's failed in a nested call: the caller sees its text. */
+class NestedFailure extends Error {
+  constructor(readonly result: FunctionResult & { ok: false }) {
+    super(result.error.text);
+  }
+}
+
+export class ActionSyscalls {
+  readonly #handlers = new Map<string, ActionSyscall>();
+  readonly #onFault: (message: string) => void;
+
+  constructor(onFault: (message: string) => void) {
+    this.#onFault = onFault;
+  }
+
+  register(name: string, handler: ActionSyscall): void {
+    this.#handlers.set(name, handler);
+  }
+
+  /** Never throws: what went wrong is the answer. */
+  async answer(name: string, args: string, call: RunCall): Promise<SyscallResult> {
+    try {
+      const handler = this.#handlers.get(name);
+      if (handler === undefined) {
+        throw userError("UnknownOperation", `Unknown async operation ${name}`);
+      }
+      return { ok: true, value: await handler(JSON.parse(args), call) };
+    } catch (error) {
+      if (error instanceof NestedFailure) {
+        const { text, data } = error.result.error;
+        return { ok: false, message: text, data };
+      }
+      if (error instanceof PlatformError && error.kind !== "internal") {
+        return { ok: false, message: error.message, data: error.data };
+      }
+      this.#onFault(`syscall ${name} failed: ${(error as Error).stack}`);
+      return { ok: false, message: SYSTEM_FAILURE_MESSAGE };
+    }
+  }
+}
+
+/** Registers `ctx.runQuery`, `ctx.runMutation` and `ctx.runAction` (spec function-runtime 1.4). */
+export function registerFunctionCalls(
+  syscalls: ActionSyscalls,
+  engine: Engine,
+  runner: FunctionRunner,
+): void {
+  const target = (args: SyscallArguments, call: RunCall, syscall: string): FunctionCall => {
+    const path = resolve(engine, args, call, syscall);
+    return {
+      path,
+      args: JSON.stringify([args.args ?? {}]),
+      context: {
+        requestId: call.requestId,
+        identity: calleeIdentity(call, path),
+        caller: "Action",
+        visibility: "all",
+        ip: call.ip,
+        userAgent: call.userAgent,
+      },
+    };
+  };
+  syscalls.register("1.0/actions/query", async (args, call) => {
+    const ts = engine.committer.durable;
+    return value((await runner.runQuery(target(args, call, "runQuery"), ts, null)).result);
+  });
+  syscalls.register("1.0/actions/mutation", async (args, call) => {
+    return value((await runner.runMutation(target(args, call, "runMutation"))).result);
+  });
+  syscalls.register("1.0/actions/action", async (args, call) => {
+    return value((await runner.runAction(target(args, call, "runAction"))).result);
+  });
+}
+
+function value(result: FunctionResult): string {
+  if (!result.ok) throw new NestedFailure(result);
+  return result.value;
+}
+
+function resolve(
+  engine: Engine,
+  args: SyscallArguments,
+  call: RunCall,
+  syscall: string,
+): FunctionPath {
+  return resolveAddress(args, syscall, call.path.component, {
+    handleTarget: (id) =>
+      engine.read((tx): FunctionPath | null => {
+        const handle = tx.table("functionHandles").get(id);
+        if (handle === null || (handle.deletedTs ?? null) !== null) return null;
+        const path = String(handle.path);
+        const colon = path.lastIndexOf(":");
+        return {
+          component: String(handle.component ?? ""),
+          module: path.slice(0, colon),
+          name: path.slice(colon + 1),
+        };
+      }).value,
+  });
+}
+
+/** A user's identity stays within the app's own functions; an administrator's goes everywhere. */
+function calleeIdentity(call: RunCall, path: FunctionPath): Identity {
+  const { identity } = call;
+  const isUser = identity.kind === "user" || identity.kind === "acting";
+  const isInApp = call.path.component === "" && path.component === "";
+  return isUser && !isInApp ? { kind: "anonymous" } : identity;
+}

@@ -1,0 +1,190 @@
+// The runtime of one deployment: runs the developer's functions, in isolates, against the engine.
+
+import type { Engine } from "../engine/engine.ts";
+import type { Timestamp } from "../engine/timestamp.ts";
+import { ActionPool } from "./action_pool.ts";
+import { ActionSyscalls, registerFunctionCalls } from "./action_syscalls.ts";
+import { Analyzer } from "./analysis.ts";
+import type { InitFrame, IsolateMode, ModuleAnalysis } from "./frames.ts";
+import type { IsolateProgram } from "./isolate_process.ts";
+import { DEFAULT_RUNTIME_LIMITS, type RuntimeLimits } from "./limits.ts";
+import { Pool } from "./pool.ts";
+import { isSystemModule, runSystemQuery, type SystemFunctions } from "./system_functions.ts";
+import { runCall, type SessionRequest, TransactionRunner } from "./transaction_runner.ts";
+import type {
+  ActionOutcome,
+  FunctionCall,
+  FunctionKind,
+  FunctionPath,
+  FunctionRunner,
+  LogLine,
+  MutationOutcome,
+  QueryOutcome,
+} from "./types.ts";
+
+const ISOLATE_PROGRAM = new URL("./isolate/main.ts", import.meta.url).pathname;
+/** Room for what the isolate itself needs beside the function's heap. */
+const ISOLATE_OWN_HEAP_MEBIBYTES = 32;
+/** Actions share their isolate's heap. */
+const ACTION_HEAPS = 4;
+
+const KINDS = { Query: "query", Mutation: "mutation", Action: "action" } as const;
+
+export interface RuntimeOptions {
+  readonly engine: Engine;
+  /** The key with which the engine was opened: pages that isolates make must be readable by all. */
+  readonly cursorKey: Uint8Array;
+  /** Isolates for queries and mutations; one more is kept warm. */
+  readonly isolates: number;
+  /** Isolates for actions; they start when the first action comes. */
+  readonly actionIsolates: number;
+  /** Public origins, without a slash at the end. */
+  readonly cloudUrl: string;
+  readonly siteUrl: string;
+  readonly limits?: Partial<RuntimeLimits>;
+  readonly systemFunctions: SystemFunctions;
+  /** Hears of ended isolates and internal errors; default: standard error. */
+  readonly onFault?: (message: string) => void;
+}
+
+export class Runtime implements FunctionRunner {
+  /** What actions may ask of the server; rooms above register more. */
+  readonly actionSyscalls: ActionSyscalls;
+  readonly analyze: Analyzer;
+  readonly limits: RuntimeLimits;
+  readonly #engine: Engine;
+  readonly #systemFunctions: SystemFunctions;
+  readonly #pool: Pool;
+  readonly #transactions: TransactionRunner;
+  readonly #actions: ActionPool;
+  #lastActionId = 0;
+
+  private constructor(
+    options: RuntimeOptions,
+    parts: { limits: RuntimeLimits; pool: Pool; actions: ActionPool; analyze: Analyzer },
+    actionSyscalls: ActionSyscalls,
+  ) {
+    this.#engine = options.engine;
+    this.#systemFunctions = options.systemFunctions;
+    this.limits = parts.limits;
+    this.#pool = parts.pool;
+    this.#actions = parts.actions;
+    this.analyze = parts.analyze;
+    this.actionSyscalls = actionSyscalls;
+    this.#transactions = new TransactionRunner(options.engine, parts.pool);
+    registerFunctionCalls(actionSyscalls, options.engine, this);
+  }
+
+  /** Resolves when functions can run. Rejects if isolates cannot be started. */
+  static async start(options: RuntimeOptions): Promise<Runtime> {
+    const { engine } = options;
+    const onFault = options.onFault ?? ((message) => console.error(`runtime: ${message}`));
+    const limits = { ...DEFAULT_RUNTIME_LIMITS, ...options.limits };
+    // The engine forgets all chains when it opens, so counting may begin again.
+    let lastIsolate = 0;
+    const nextIsolate = () => ++lastIsolate;
+    const init = (mode: IsolateMode) => (isolate: number) =>
+      initFrame(options, limits, mode, isolate);
+    const program = isolateProgram(engine.path, limits);
+    const actionSyscalls = new ActionSyscalls(onFault);
+    const pool = await Pool.start({
+      isolates: options.isolates,
+      program,
+      init: init("transactions"),
+      nextIsolate,
+      sink: engine.committer,
+      limits,
+      onFault,
+    });
+    const actions = new ActionPool({
+      isolates: options.actionIsolates,
+      program: {
+        ...program,
+        allowNet: true,
+        heapMebibytes: ISOLATE_OWN_HEAP_MEBIBYTES + ACTION_HEAPS * limits.heapMebibytes,
+      },
+      init: init("actions"),
+      nextIsolate,
+      dispatch: (name, args, call) => actionSyscalls.answer(name, args, call),
+      limits,
+      onFault,
+    });
+    const analyze = new Analyzer({ program, init: init("transactions"), nextIsolate, limits });
+    return new Runtime(options, { limits, pool, actions, analyze }, actionSyscalls);
+  }
+
+  // deno-lint-ignore require-await -- errors must be rejections
+  async runQuery(
+    call: FunctionCall,
+    ts: Timestamp,
+    journal: string | null,
+  ): Promise<QueryOutcome> {
+    if (isSystemModule(call.path.module)) {
+      return runSystemQuery(this.#engine, this.#systemFunctions, call, ts);
+    }
+    return this.#transactions.runQuery(call, ts, journal);
+  }
+
+  runMutation(
+    call: FunctionCall,
+    session?: SessionRequest,
+    onAccepted?: () => void,
+  ): Promise<MutationOutcome> {
+    return this.#transactions.runMutation(call, session, onAccepted);
+  }
+
+  runAction(call: FunctionCall, onLog: (line: LogLine) => void = () => {}): Promise<ActionOutcome> {
+    return this.#actions.run(runCall(++this.#lastActionId, "action", call), onLog);
+  }
+
+  kindOf(path: FunctionPath): FunctionKind | null {
+    if (isSystemModule(path.module)) {
+      return this.#systemFunctions.find(path.module, path.name)?.kind ?? null;
+    }
+    const row =
+      this.#engine.read((tx) => tx.table("modules").first("by_path", [path.component, path.module]))
+        .value;
+    if (typeof row?.analysis !== "string") return null;
+    const analysis: ModuleAnalysis = JSON.parse(row.analysis);
+    const found = analysis.functions.find(({ name }) => name === path.name);
+    return found === undefined ? null : KINDS[found.udfType];
+  }
+
+  /** Process ids of the isolates at work, for tests and the status page. */
+  get isolatePids(): readonly number[] {
+    return this.#pool.pids;
+  }
+
+  /** Ends all isolates; what was running fails. */
+  async close(): Promise<void> {
+    await Promise.all([this.#pool.close(), this.#actions.close(), this.analyze.close()]);
+  }
+}
+
+function isolateProgram(databasePath: string, limits: RuntimeLimits): IsolateProgram {
+  return {
+    entry: ISOLATE_PROGRAM,
+    readableFiles: [databasePath, `${databasePath}-wal`, `${databasePath}-shm`],
+    allowNet: false,
+    heapMebibytes: ISOLATE_OWN_HEAP_MEBIBYTES + limits.heapMebibytes,
+  };
+}
+
+function initFrame(
+  options: RuntimeOptions,
+  limits: RuntimeLimits,
+  mode: IsolateMode,
+  isolate: number,
+): InitFrame {
+  const { engine, cloudUrl, siteUrl } = options;
+  return {
+    type: "init",
+    isolate,
+    mode,
+    dbPath: engine.path,
+    cursorKey: options.cursorKey.toHex(),
+    env: { cloudUrl, siteUrl },
+    limits: engine.limits,
+    runtimeLimits: limits,
+  };
+}
