@@ -215,6 +215,33 @@ Deno.test("queries see committed and own writes in index order", () => {
   );
 });
 
+Deno.test("a nested mutation that fails leaves no trace", () => {
+  const changes = fc.array(change);
+  fc.assert(
+    fc.property(commits, changes, changes, changes, query, (past, own, nested, inner, query) => {
+      const { sandbox, model } = sandboxWith(past);
+      sandbox.read((tx) => {
+        apply(tx, model, own);
+        const check = (documents: Map<string, ValueObject>) =>
+          assert.deepEqual(collect(tx, query), modelQuery([...documents.values()], query).ids);
+        check(model);
+        const { writes } = tx.finish();
+        assert.throws(() =>
+          tx.nest(() => {
+            const documents = new Map(model);
+            apply(tx, documents, nested);
+            tx.nest(() => apply(tx, documents, inner));
+            check(documents);
+            throw new Error("rolled back");
+          }), /rolled back/);
+        check(model);
+        assert.deepEqual(tx.finish().writes, writes);
+      });
+    }),
+    { numRuns: 100 },
+  );
+});
+
 Deno.test("a query depends on exactly the keys up to the last one it consumed", () => {
   fc.assert(
     fc.property(commits, fc.array(content, { minLength: 1 }), query, (past, others, query) => {

@@ -6,7 +6,7 @@ import { SnapshotReader } from "../snapshot.ts";
 import { createComponentTables } from "../table_creation.ts";
 import type { Timestamp } from "../timestamp.ts";
 import { Transaction } from "../transaction.ts";
-import type { ComponentId, FlatReadSet } from "../types.ts";
+import type { ComponentId, FlatReadSet, Snapshot } from "../types.ts";
 import { TinyCommitter } from "./tiny_committer.ts";
 
 const FIRST_TS_MICROS = 1_700_000_000_000_000;
@@ -74,7 +74,7 @@ export class Sandbox {
 
   #transaction(
     ts: Timestamp | undefined,
-    snapshot: ConstructorParameters<typeof Transaction>[0],
+    snapshot: Snapshot,
     limits: Partial<TransactionLimits> = {},
   ): Transaction {
     return new Transaction(snapshot, {
