@@ -74,12 +74,48 @@ function run(call: RunCall): RunResult {
   };
 }
 
+/** Actions ask the host for what they are told to and answer with what they got. */
+function act(call: RunCall): void {
+  const { callId } = call;
+  const answer = (value: string) =>
+    send({
+      type: "actionResult",
+      callId,
+      result: { ok: true, value },
+      logLines: [],
+      stats: run(call).stats,
+    });
+  switch (call.path.name) {
+    case "never":
+      return;
+    case "ask":
+      return send({ type: "syscall", callId, opId: 1, name: "test/double", args: "21" });
+    case "log":
+      send({
+        type: "log",
+        callId,
+        line: { level: "LOG", messages: ["'hello'"], isTruncated: false, timestamp: 1 },
+      });
+      return answer("null");
+    default:
+      run(call);
+      return answer(String(Deno.pid));
+  }
+}
+
 for (;;) {
   const size = Deno.stdin.readSync(chunk);
   if (size === null) break;
   for (const frame of decoder.push(chunk.subarray(0, size))) {
     if (frame.type === "init") send({ type: "ready" });
     if (frame.type === "reset") epoch = frame.epoch;
+    if (frame.type === "action") act(frame.call);
+    if (frame.type === "reply") {
+      const value = JSON.stringify(frame.result);
+      const stats = run({ path: {}, args: "[{}]" } as RunCall).stats;
+      const { callId } = frame;
+      send({ type: "actionResult", callId, result: { ok: true, value }, logLines: [], stats });
+    }
     if (frame.type === "run") send({ type: "results", results: frame.calls.map(run) });
   }
 }
