@@ -36,7 +36,12 @@ class FakeSink implements CommitSink {
 interface Harness {
   readonly pool: Pool;
   readonly sink: FakeSink;
-  call(kind: "query" | "mutation", name: string, args?: object): Promise<CallOutcome>;
+  call(
+    kind: "query" | "mutation",
+    name: string,
+    args?: object,
+    isExclusive?: boolean,
+  ): Promise<CallOutcome>;
 }
 
 async function withPool(isolates: number, body: (harness: Harness) => Promise<void>) {
@@ -66,7 +71,7 @@ async function withPool(isolates: number, body: (harness: Harness) => Promise<vo
     limits: { ...DEFAULT_RUNTIME_LIMITS, userTimeMs: 400 },
     onFault: () => {},
   });
-  const call: Harness["call"] = (kind, name, args = {}) =>
+  const call: Harness["call"] = (kind, name, args = {}, isExclusive = false) =>
     new Promise((settle, fail) =>
       pool.submit({
         call: {
@@ -86,12 +91,13 @@ async function withPool(isolates: number, body: (harness: Harness) => Promise<vo
         },
         source: `m.js:${name}`,
         session: undefined,
-        isExclusive: false,
+        isExclusive,
         settle,
         fail,
       })
     );
   try {
+    while (pool.pids.length < isolates) await new Promise((resolve) => setTimeout(resolve, 5));
     await body({ pool, sink, call });
   } finally {
     await pool.close();
@@ -194,6 +200,19 @@ Deno.test("a flood of slow queries does not hold mutations up", () =>
     await Promise.all(Array.from({ length: 20 }, (_, i) => call("mutation", `f${i}`)));
     assert.ok(performance.now() - start < 300, `${performance.now() - start} ms`);
     await Promise.all(flood);
+  }));
+
+Deno.test("an exclusive mutation waits for those of other isolates and keeps new ones away", () =>
+  withPool(2, async ({ call, sink }) => {
+    await call("mutation", "spin", { ms: 40 });
+    // Known to be slow, they do not travel together: one of them spills to the other isolate.
+    const slow = [call("mutation", "spin", { ms: 40 }), call("mutation", "spin", { ms: 120 })];
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    const exclusive = call("mutation", "exclusive", {}, true);
+    const later = Array.from({ length: 5 }, (_, i) => call("mutation", `later${i}`));
+    await Promise.all([...slow, exclusive, ...later]);
+    const order = sink.committed.map((transaction) => transaction.writes[0]!.id);
+    assert.deepEqual(order.slice(0, 4), ["spin", "spin", "spin", "exclusive"]);
   }));
 
 Deno.test("a program that cannot start is an error at once", async () => {

@@ -42,13 +42,16 @@ export const NO_STATS: ExecutionStats = {
 };
 
 export class TransactionRunner {
-  readonly #engine: Engine;
-  readonly #pool: Pool;
+  readonly #engine: Pick<Engine, "committer" | "snapshot" | "read">;
+  readonly #pool: Pick<Pool, "submit" | "contention">;
   /** Session requests that are running: a repeat joins the first. */
   readonly #running = new Map<string, Promise<MutationOutcome>>();
   #lastCallId = 0;
 
-  constructor(engine: Engine, pool: Pool) {
+  constructor(
+    engine: Pick<Engine, "committer" | "snapshot" | "read">,
+    pool: Pick<Pool, "submit" | "contention">,
+  ) {
     this.#engine = engine;
     this.#pool = pool;
   }

@@ -17,6 +17,12 @@ const STUCK_FACTOR = 15;
  * `ArrayBuffer`s, which V8's heap limit does not cover.
  */
 const BASE_RESIDENT_MEBIBYTES = 160;
+/**
+ * A process of at least this size is likely about to run out of heap: V8 collects garbage again and
+ * again before it gives up. It gets this many times the user time, so that the true cause is told.
+ */
+const FULL_HEAP_RESIDENT_MEBIBYTES = 110;
+const FULL_HEAP_FACTOR = 3;
 const BYTES_PER_MEBIBYTE = 1024 * 1024;
 
 /** Watches one process. Times are milliseconds of a monotonic clock. */
@@ -67,7 +73,10 @@ export class Watchdog {
     const blamedMs = usage === null || this.#baseCpuMs === null
       ? wallMs
       : Math.min(wallMs, usage.cpuMs - this.#baseCpuMs);
-    if (this.#userMs + blamedMs > this.#limits.userTimeMs + GRACE_MS) return "userTime";
+    const isFull = usage !== null &&
+      usage.residentBytes > FULL_HEAP_RESIDENT_MEBIBYTES * BYTES_PER_MEBIBYTE;
+    const allowedMs = this.#limits.userTimeMs * (isFull ? FULL_HEAP_FACTOR : 1) + GRACE_MS;
+    if (this.#userMs + blamedMs > allowedMs) return "userTime";
     return wallMs > this.#limits.userTimeMs * STUCK_FACTOR ? "stuck" : null;
   }
 

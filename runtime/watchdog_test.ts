@@ -49,6 +49,14 @@ Deno.test("reported progress counts, and each result starts anew", () => {
   assert.equal(watchdog.check(6_600), "systemTime");
 });
 
+Deno.test("a process whose heap is nearly full gets time to fail of that", () => {
+  const { watchdog, use } = stand();
+  use(1_500, 130);
+  assert.equal(watchdog.check(1_500), null);
+  use(3_200, 130);
+  assert.equal(watchdog.check(3_200), "userTime");
+});
+
 Deno.test("memory outside of the heap is bounded, too", () => {
   const { watchdog, use } = stand();
   use(10, 400);

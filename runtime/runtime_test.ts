@@ -1,0 +1,229 @@
+import assert from "node:assert/strict";
+import { Engine } from "../engine/engine.ts";
+import { Runtime } from "./runtime.ts";
+import type { FunctionCall, FunctionResult, Identity } from "./types.ts";
+
+const FUNCTIONS = {
+  Query: ["read", "loopQuery", "bomb"],
+  Mutation: ["create", "increment", "fail", "spin", "loop"],
+  Action: ["viaAction"],
+};
+
+interface Harness {
+  readonly engine: Engine;
+  readonly runtime: Runtime;
+  mutation(name: string, args?: object): Promise<unknown>;
+  query(name: string, args?: object): Promise<unknown>;
+}
+
+function functionCall(name: string, args: object = {}, identity?: Identity): FunctionCall {
+  return {
+    path: { component: "", module: "app.js", name },
+    args: JSON.stringify([args]),
+    context: {
+      requestId: "0123456789abcdef",
+      identity: identity ?? { kind: "anonymous" },
+      caller: "Tester",
+      visibility: "public",
+      ip: null,
+      userAgent: null,
+    },
+  };
+}
+
+/** The value of a result; its error is thrown. */
+function valueOf(result: FunctionResult): unknown {
+  if (!result.ok) throw new Error(result.error.text);
+  return JSON.parse(result.value);
+}
+
+async function push({ engine, runtime }: { engine: Engine; runtime: Runtime }) {
+  const source = Deno.readTextFileSync(new URL("./testdata/app.js", import.meta.url));
+  const [module] = await runtime.analyze.prepare([{ path: "app.js", source }]);
+  const functions = Object.entries(FUNCTIONS).flatMap(([udfType, names]) =>
+    names.map((name) => ({
+      name,
+      pos: null,
+      udfType,
+      visibility: { kind: "public" },
+      args: '{"type":"any"}',
+      returns: "null",
+    }))
+  );
+  const analysis = { functions, httpRoutes: null, cronSpecs: null, sourceMapped: null };
+  await engine.transact((tx) => {
+    const { path, environment, hash, code, codeMap, sourceMap } = module!;
+    tx.table("modules").insert({
+      component: "",
+      path,
+      environment,
+      hash,
+      analysis: JSON.stringify(analysis),
+    });
+    tx.table("moduleSources").insert({ hash, source, sourceMap, code, codeMap, imports: [] });
+    tx.table("udfConfig").insert({
+      component: "",
+      serverVersion: "1.48.0",
+      importPhaseRngSeed: btoa("\0".repeat(32)),
+      importPhaseUnixTimestamp: 1,
+    });
+    tx.table("deployment").insert({ state: "running" });
+  });
+}
+
+async function withRuntime(body: (harness: Harness) => Promise<void>) {
+  const directory = await Deno.makeTempDir();
+  const cursorKey = new Uint8Array(32);
+  const engine = await Engine.open({ path: `${directory}/db.sqlite`, cursorKey });
+  const runtime = await Runtime.start({
+    engine,
+    cursorKey,
+    isolates: 2,
+    actionIsolates: 1,
+    cloudUrl: "http://127.0.0.1:3210",
+    siteUrl: "http://127.0.0.1:3211",
+    systemFunctions: {
+      find: (module, name) =>
+        module === "_system/cli/tables.js" && name === "default"
+          ? { kind: "query", run: (tx, args) => [args, tx.table("modules").all().length] }
+          : null,
+    },
+    onFault: () => {},
+  });
+  try {
+    await push({ engine, runtime });
+    await body({
+      engine,
+      runtime,
+      mutation: async (name, args) =>
+        valueOf((await runtime.runMutation(functionCall(name, args))).result),
+      query: async (name, args) => {
+        const ts = engine.committer.durable;
+        return valueOf((await runtime.runQuery(functionCall(name, args), ts, null)).result);
+      },
+    });
+  } finally {
+    await runtime.close();
+    await engine.close();
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+Deno.test("a mutation's writes are seen by the query after it", () =>
+  withRuntime(async ({ mutation, query }) => {
+    const id = await mutation("create");
+    assert.equal(await mutation("increment", { id }), 1);
+    assert.equal(await query("read", { id }), 1);
+    await assert.rejects(mutation("fail", { id }), /^Error: Uncaught Error: no\n/);
+    assert.equal(await query("read", { id }), 1);
+  }));
+
+Deno.test("hundreds of increments of one counter at once: none is lost, none is refused", () =>
+  withRuntime(async ({ mutation, query }) => {
+    const id = await mutation("create");
+    const values = await Promise.all(
+      Array.from({ length: 300 }, () => mutation("increment", { id })),
+    );
+    assert.deepEqual(
+      values.sort((a, b) => Number(a) - Number(b)),
+      Array.from({ length: 300 }, (_, i) => i + 1),
+    );
+    assert.equal(await query("read", { id }), 300);
+  }));
+
+Deno.test("slow mutations that spill to other isolates conflict, run again and lose nothing", () =>
+  withRuntime(async ({ mutation, query }) => {
+    const id = await mutation("create");
+    await Promise.all([
+      ...Array.from({ length: 12 }, () => mutation("spin", { id, ms: 20 })),
+      ...Array.from({ length: 60 }, () => mutation("increment", { id })),
+    ]);
+    assert.equal(await query("read", { id }), 72);
+  }));
+
+Deno.test("an isolate's conflict with a write of the server itself", () =>
+  withRuntime(async ({ engine, mutation, query }) => {
+    const id = await mutation("create") as string;
+    const spinning = Array.from({ length: 5 }, () => mutation("spin", { id, ms: 30 }));
+    for (let i = 0; i < 5; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      await engine.transact((tx) => {
+        const database = tx.database("");
+        const { n } = JSON.parse(database.get({ id })!);
+        database.patch(id, { n: n + 100 });
+      });
+    }
+    await Promise.all(spinning);
+    assert.equal(await query("read", { id }), 505);
+  }));
+
+Deno.test("endless loops and memory bombs end with the platform's texts, others go on", () =>
+  withRuntime(async ({ mutation, query }) => {
+    const id = await mutation("create");
+    const timedOut = /^Error: Function execution timed out \(maximum duration: 1s\)\n$/;
+    const start = performance.now();
+    const hostile = [
+      assert.rejects(mutation("loop", { id }), timedOut),
+      assert.rejects(
+        query("bomb"),
+        /JavaScript execution ran out of memory \(maximum memory usage: 64 MB\)\n$/,
+      ),
+    ];
+    assert.equal(await mutation("increment", { id }), 1);
+    assert.ok(performance.now() - start < 900, `${performance.now() - start} ms`);
+    await Promise.all(hostile);
+    await assert.rejects(query("loopQuery"), timedOut);
+    assert.equal(await query("read", { id }), 1);
+  }));
+
+Deno.test("mutations survive that their isolates are killed, exactly once", () =>
+  withRuntime(async ({ runtime, mutation, query }) => {
+    const id = await mutation("create");
+    const running = Array.from({ length: 200 }, () => mutation("increment", { id }));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    for (const pid of runtime.isolatePids) Deno.kill(pid, "SIGKILL");
+    await Promise.all(running);
+    assert.equal(await query("read", { id }), 200);
+  }));
+
+Deno.test("a repeated request gets the recorded outcome", () =>
+  withRuntime(async ({ runtime, mutation, query }) => {
+    const id = await mutation("create");
+    const session = { sessionId: "s", requestId: 1 };
+    const call = functionCall("increment", { id });
+    const [first, joined] = await Promise.all([
+      runtime.runMutation(call, session),
+      runtime.runMutation(call, session),
+    ]);
+    const later = await runtime.runMutation(call, session);
+    assert.deepEqual([first.replayed, joined.replayed, later.replayed], [false, true, true]);
+    assert.deepEqual([joined.ts, later.ts], [first.ts, first.ts]);
+    assert.deepEqual(later.result, { ok: true, value: "1" });
+    assert.equal(await query("read", { id }), 1);
+  }));
+
+Deno.test("an action calls mutations and queries", () =>
+  withRuntime(async ({ runtime, mutation }) => {
+    const id = await mutation("create");
+    const { result } = await runtime.runAction(functionCall("viaAction", { id }));
+    assert.deepEqual(valueOf(result), [1, 1]);
+  }));
+
+Deno.test("functions are found by kind; the server's own need an administrator", () =>
+  withRuntime(async ({ engine, runtime }) => {
+    const path = (name: string) => functionCall(name).path;
+    assert.deepEqual(
+      ["read", "create", "viaAction", "missing"].map((name) => runtime.kindOf(path(name))),
+      ["query", "mutation", "action", null],
+    );
+    const system = (identity: Identity) => {
+      const call = functionCall("default", { a: 1 }, identity);
+      const at = { ...call, path: { ...call.path, module: "_system/cli/tables.js" } };
+      return runtime.runQuery(at, engine.committer.durable, null);
+    };
+    assert.deepEqual(valueOf((await system({ kind: "admin" })).result), [{ a: 1 }, 1]);
+    assert.deepEqual((await system({ kind: "anonymous" })).result, {
+      ok: false,
+      error: { text: "Could not find public function for '_system/cli/tables'.\n" },
+    });
+  }));

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import type { Engine } from "../engine/engine.ts";
+import type { PlatformError } from "../engine/errors.ts";
+import type { CommitResult } from "../engine/types.ts";
+import { ContentionTracker } from "./contention.ts";
+import type { RunResult } from "./frames.ts";
+import type { CallRequest, Pool } from "./pool.ts";
+import { TransactionRunner } from "./transaction_runner.ts";
+import type { FunctionCall, FunctionResult } from "./types.ts";
+
+const CALL: FunctionCall = {
+  path: { component: "", module: "m.js", name: "f" },
+  args: "[{}]",
+  context: {
+    requestId: "0123456789abcdef",
+    identity: { kind: "anonymous" },
+    caller: "Tester",
+    visibility: "public",
+    ip: null,
+    userAgent: null,
+  },
+};
+
+const CONFLICT = {
+  kind: "conflict",
+  conflict: { ts: 1, table: "t", id: "id1", source: "m.js:g" },
+} as CommitResult;
+
+/** A runner whose runs all come to `result` and whose commits come to `commits`, one after another. */
+function stand(commits: CommitResult[], result: FunctionResult = { ok: true, value: "1" }) {
+  const requests: CallRequest[] = [];
+  const contention = new ContentionTracker();
+  const submit: Pool["submit"] = (request) => {
+    requests.push(request);
+    const commit = Promise.resolve(commits.shift() ?? CONFLICT);
+    const ran = { result, logLines: [], stats: {} } as unknown as RunResult;
+    request.settle({ kind: "ran", result: ran, commit });
+  };
+  const engine = { committer: { sessionOutcome: () => null } } as unknown as Engine;
+  return { runner: new TransactionRunner(engine, { submit, contention }), requests, contention };
+}
+
+Deno.test("a mutation that conflicts runs again with another seed and is contended from then on", async () => {
+  const { runner, requests, contention } = stand([
+    CONFLICT,
+    { kind: "committed", ts: 7 } as CommitResult,
+  ]);
+  const outcome = await runner.runMutation(CALL, undefined, undefined);
+  assert.equal(outcome.ts, 7);
+  assert.equal(requests.length, 2);
+  assert.notEqual(requests[0]!.call.seed, requests[1]!.call.seed);
+  assert.equal(requests[0]!.call.requestId, requests[1]!.call.requestId);
+  const now = performance.now();
+  assert.ok(contention.isContended("m.js:f", now) && contention.isContended("m.js:g", now));
+});
+
+Deno.test("after four retries, the last one exclusive, the conflict is the caller's error", async () => {
+  const { runner, requests } = stand([]);
+  await assert.rejects(runner.runMutation(CALL, undefined, undefined), (error: PlatformError) => {
+    assert.equal(error.kind, "occ");
+    assert.equal(error.code, "OptimisticConcurrencyControlFailure");
+    assert.equal(
+      error.message,
+      'Documents read from or written to the "t" table changed while this mutation was being run ' +
+        'and on every subsequent retry. A call to "m.js:g" changed the document with ID "id1". ' +
+        "See https://docs.convex.dev/error#1",
+    );
+    return true;
+  });
+  assert.deepEqual(requests.map((r) => r.isExclusive), [false, false, false, false, true]);
+});
+
+Deno.test("a mutation that fails and conflicts every time shows its own error", async () => {
+  const { runner } = stand([], { ok: false, error: { text: "Uncaught Error: no\n" } });
+  const outcome = await runner.runMutation(CALL, undefined, undefined);
+  assert.deepEqual(outcome.result, { ok: false, error: { text: "Uncaught Error: no\n" } });
+  assert.equal(outcome.ts, null);
+});
