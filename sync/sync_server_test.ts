@@ -1,0 +1,80 @@
+// The front door with real sockets.
+
+import assert from "node:assert/strict";
+import type { FunctionCall } from "../runtime/types.ts";
+import { socketClientVersion } from "./client_version.ts";
+import { SyncServer } from "./sync_server.ts";
+import { FakeWorld, SESSION_A } from "./testing/fake_world.ts";
+
+function call(module: string, name: string, args: unknown): FunctionCall {
+  return {
+    path: { component: "", module, name },
+    args: JSON.stringify([args]),
+    context: {
+      requestId: "0123456789abcdef",
+      identity: { kind: "anonymous" },
+      caller: "HttpApi",
+      visibility: "public",
+      ip: null,
+      userAgent: null,
+    },
+  };
+}
+
+Deno.test("sockets and HTTP queries share results; closing says so with 1001", async () => {
+  const { backend } = new FakeWorld();
+  const sync = new SyncServer({
+    engine: backend,
+    runner: backend,
+    authenticate: () => Promise.resolve({ kind: "anonymous" }),
+  });
+  const server = Deno.serve({ port: 0, onListen() {} }, (request) => {
+    const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 120 });
+    sync.accept(socket, socketClientVersion(null, "1.48.0"), { ip: null, userAgent: null });
+    return response;
+  });
+
+  const outcome = await sync.query(call("app.js", "get", { name: "x" }));
+  assert.deepEqual(outcome.result, { ok: true, value: "0" });
+
+  const socket = new WebSocket(`ws://127.0.0.1:${server.addr.port}`);
+  const closed = new Promise<CloseEvent>((resolve) => socket.onclose = resolve);
+  const values = await new Promise<unknown[]>((resolve) => {
+    const seen: unknown[] = [];
+    socket.onmessage = ({ data }) => {
+      for (const { value } of JSON.parse(data).modifications) seen.push(value);
+      if (seen.length === 1) backend.commit({ x: 4 });
+      else resolve(seen);
+    };
+    socket.onopen = () => {
+      socket.send(JSON.stringify({ type: "Connect", sessionId: SESSION_A, connectionCount: 0 }));
+      const add = { type: "Add", queryId: 0, udfPath: "app:get", args: [{ name: "x" }] };
+      const modifications = [add];
+      socket.send(
+        JSON.stringify({ type: "ModifyQuerySet", baseVersion: 0, newVersion: 1, modifications }),
+      );
+    };
+  });
+  assert.deepEqual(values, [0, 4]);
+  assert.deepEqual(backend.runs, ["get", "get"], "the first result came from the cache");
+  const { sessions, queries, subscriptions } = sync.stats();
+  assert.deepEqual([sessions, queries, subscriptions], [1, 1, 1]);
+
+  await sync.close();
+  assert.equal((await closed).code, 1001);
+  assert.equal(sync.stats().sessions, 0);
+  await server.shutdown();
+});
+
+Deno.test("system functions are refused to everyone but admins", async () => {
+  const { backend } = new FakeWorld();
+  const authenticate = () => Promise.reject(new Error("not asked"));
+  const sync = new SyncServer({ engine: backend, runner: backend, authenticate });
+  await assert.rejects(sync.query(call("_system/cli/tables.js", "default", {})), {
+    message: "Operation query not permitted",
+  });
+  const admin = call("_system/cli.js", "get", { name: "x" });
+  const context = { ...admin.context, identity: { kind: "admin" } as const };
+  assert.equal((await sync.query({ ...admin, context })).result.ok, true);
+  await sync.close();
+});
