@@ -1,7 +1,7 @@
 // How long functions take, learned from their runs. The pool uses it to put short calls together
 // and to let long ones travel alone.
 
-/** Estimate for a function that never ran. */
+/** Estimate for a function that never ended. */
 const UNKNOWN_MS = 0.5;
 /** Weight of the newest run. */
 const NEWEST_WEIGHT = 0.2;
@@ -12,6 +12,11 @@ export class DurationEstimates {
 
   get(source: string): number {
     return this.#estimates.get(source) ?? UNKNOWN_MS;
+  }
+
+  /** Whether the function has ever come to an end. */
+  isKnown(source: string): boolean {
+    return this.#estimates.has(source);
   }
 
   record(source: string, durationMs: number): void {

@@ -327,7 +327,10 @@ export class Pool implements TransactionIsolateEvents {
     return isQuiet ? [this.#homebound, this.#mutations] : [];
   }
 
-  /** Takes calls that together are expected to be short; a solo call only for an idle isolate. */
+  /**
+   * Takes calls that together are expected to be short; a solo call only for an idle isolate. A function
+   * that has never come to an end travels alone: if it never does, it is the certain culprit.
+   */
   #takeBatch(
     queue: CallQueue,
     isolate: TransactionIsolate,
@@ -342,6 +345,7 @@ export class Pool implements TransactionIsolateEvents {
       const nextMs = this.#estimates.get(next.source);
       if (calls.length > 0) {
         if (first.isSolo || next.isSolo || next.isExclusive) break;
+        if (!this.#estimates.isKnown(first.source) || !this.#estimates.isKnown(next.source)) break;
         if (calls.length >= Math.min(share, BATCH_CALLS_MAX)) break;
         if (estimateMs + nextMs > BATCH_ESTIMATE_MS_MAX) break;
       }

@@ -18,10 +18,10 @@ const STUCK_FACTOR = 15;
  */
 const BASE_RESIDENT_MEBIBYTES = 160;
 /**
- * A process of at least this size is likely about to run out of heap: V8 collects garbage again and
+ * A process of at least this size (it starts with about 65) may be running out of heap: V8 collects garbage again and
  * again before it gives up. It gets this many times the user time, so that the true cause is told.
  */
-const FULL_HEAP_RESIDENT_MEBIBYTES = 110;
+const FULL_HEAP_RESIDENT_MEBIBYTES = 96;
 const FULL_HEAP_FACTOR = 3;
 const BYTES_PER_MEBIBYTE = 1024 * 1024;
 
