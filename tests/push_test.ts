@@ -23,7 +23,8 @@ Deno.test.afterAll(async () => {
 
 /** Pushes with one more file that is wrong; checks that the running version still answers. */
 async function pushWith(path: string, source: string): Promise<CliResult> {
-  await app.write(path, source);
+  // The CLI takes a file for a module only if a line begins with an import or export.
+  await app.write(path, `${source}\nexport {};`);
   try {
     return await app.cli(server, PUSH_ARGS);
   } finally {
