@@ -3,7 +3,6 @@
 
 import { type PlatformError, userError } from "../errors.ts";
 import { identifierProblem, parseFieldPath } from "./field.ts";
-import { printString } from "./print.ts";
 import type { TableDefinition } from "./schema.ts";
 import type { Validator } from "./validator.ts";
 
@@ -115,7 +114,7 @@ function checkFieldsExist(table: TableDefinition, documentType: Validator): void
       throw userError(
         "SchemaDefinitionError",
         `In table "${tableName}" the index "${index}" is invalid because it references the field ` +
-          `${printString(field)} that does not exist.`,
+          `${field} that does not exist.`,
       );
     }
   };
@@ -129,7 +128,7 @@ function checkFieldsExist(table: TableDefinition, documentType: Validator): void
     throw userError(
       "SchemaDefinitionError",
       `In table "${tableName}" the vector index "${index.indexDescriptor}" is invalid because it ` +
-        `references the field ${printString(index.vectorField)} that is neither an array of ` +
+        `references the field ${index.vectorField} that is neither an array of ` +
         "float64 or optional array of float64.",
     );
   }

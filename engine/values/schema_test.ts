@@ -224,19 +224,19 @@ Deno.test("each rule has its code and text", () => {
     [
       indexes(["i", ["deep.x"]]),
       "SchemaDefinitionError",
-      'In table "t" the index "i" is invalid because it references the field "deep.x" that does ' +
+      'In table "t" the index "i" is invalid because it references the field deep.x that does ' +
       "not exist.",
     ],
     [
       indexes(["i", ["list.x"]]),
       "SchemaDefinitionError",
-      'In table "t" the index "i" is invalid because it references the field "list.x" that does ' +
+      'In table "t" the index "i" is invalid because it references the field list.x that does ' +
       "not exist.",
     ],
     [
       { vectorIndexes: [vector("i", "list")] },
       "SchemaDefinitionError",
-      'In table "t" the vector index "i" is invalid because it references the field "list" that ' +
+      'In table "t" the vector index "i" is invalid because it references the field list that ' +
       "is neither an array of float64 or optional array of float64.",
     ],
     [
