@@ -30,6 +30,7 @@ const fakeAnalyzer = {
       code: `prepared ${source}`,
       codeMap: null,
       imports: [],
+      reuseObstacle: null,
     }))),
   analyzeModules: (modules: readonly PreparedModule[]) =>
     Promise.resolve(Object.fromEntries(modules.map(({ path, source }) => {

@@ -76,18 +76,20 @@ export function storedSource(
 ): ModuleTexts | null {
   const row = tx.table("moduleSources").first("by_hash", [hash]);
   if (row === null) return null;
-  const { source, sourceMap, code, codeMap, imports } = row;
-  return { hash, source, sourceMap, code, codeMap, imports } as unknown as ModuleTexts;
+  const { source, sourceMap, code, codeMap, imports, reuseObstacle } = row;
+  const texts = { hash, source, sourceMap, code, codeMap, imports, reuseObstacle };
+  return texts as unknown as ModuleTexts;
 }
 
 /** Stores the texts of modules; those that are there already are left alone. */
 export function storeSources(tx: Transaction, modules: readonly PreparedModule[]): void {
   const table = tx.table("moduleSources");
   const stored = new Set<string>();
-  for (const { hash, source, sourceMap, code, codeMap, imports } of modules) {
+  for (const { path: _path, environment: _environment, ...texts } of modules) {
+    const { hash } = texts;
     if (stored.has(hash) || table.first("by_hash", [hash]) !== null) continue;
     stored.add(hash);
-    table.insert({ hash, source, sourceMap, code, codeMap, imports: [...imports] });
+    table.insert({ ...texts, imports: [...texts.imports] });
   }
 }
 
