@@ -96,6 +96,13 @@ function formatFrames(frames: readonly Frame[]): string[] {
   return mapped.slice(start, end).map((frame) => frame.text).slice(0, FRAMES_MAX);
 }
 
+/** Errors of the platform that user code may catch; uncaught they are shown by their message alone. */
+const messageErrors = new WeakSet<Error>();
+
+export function markAsMessage(error: Error): void {
+  messageErrors.add(error);
+}
+
 /** An error without frames: a failed check, a limit, the system's own. */
 export function plainError(message: string, data?: string): FunctionError {
   return { text: `${message}\n`, ...data !== undefined && { data } };
@@ -111,8 +118,8 @@ export function describeThrown(thrown: unknown): FunctionError {
   }
 }
 
-/** The message of a thrown value alone, `Uncaught …`. */
 function describe(thrown: unknown): FunctionError {
+  if (thrown instanceof Error && messageErrors.has(thrown)) return plainError(thrown.message);
   if (!(thrown instanceof Error)) return plainError(cut(`Uncaught ${printThrown(thrown)}`));
   let message = `Uncaught ${errorTitle(thrown)}`;
   const data = convexErrorData(thrown);

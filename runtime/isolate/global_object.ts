@@ -4,7 +4,7 @@
 import { findScope } from "./scope.ts";
 
 const { defineProperty, getOwnPropertyDescriptor } = Object;
-const { has: reflectHas, ownKeys: reflectOwnKeys } = Reflect;
+const { ownKeys } = Reflect;
 
 /** Assigned names beyond this many are only found on `globalThis`, not bare. */
 const ROUTED_NAMES_MAX = 1000;
@@ -65,7 +65,7 @@ export function createGlobalObject(realm: object, ownObjects: OwnObjects): objec
       return (realm as Record<PropertyKey, unknown>)[key];
     },
     set: (_target, key, value) => assign(key, value),
-    has: (_target, key) => isAssigned(key) || isVisible(realm, routed, key),
+    has: (_target, key) => isAssigned(key) || isVisible(realm, key),
     deleteProperty(_target, key) {
       if (isAssigned(key)) findScope()!.globals.delete(key);
       return true;
@@ -75,14 +75,19 @@ export function createGlobalObject(realm: object, ownObjects: OwnObjects): objec
       return assign(key, value);
     },
     getOwnPropertyDescriptor(_target, key) {
-      if (!isAssigned(key) && !isVisible(realm, routed, key)) return undefined;
+      if (!isAssigned(key) && !isVisible(realm, key)) return undefined;
       const value = typeof key === "string" && isAssigned(key)
         ? read(key)
         : (realm as Record<PropertyKey, unknown>)[key];
-      return { value, writable: true, enumerable: isAssigned(key), configurable: true };
+      return {
+        value,
+        writable: true,
+        enumerable: isAssigned(key) && !Object.hasOwn(ownObjects, key),
+        configurable: true,
+      };
     },
     ownKeys(_target) {
-      const names = new Set(reflectOwnKeys(realm).filter((key) => isVisible(realm, routed, key)));
+      const names = new Set(ownKeys(realm).filter((key) => isVisible(realm, key)));
       for (const name of findScope()?.globals.keys() ?? []) names.add(name);
       return [...names];
     },
@@ -91,13 +96,7 @@ export function createGlobalObject(realm: object, ownObjects: OwnObjects): objec
   });
 }
 
-/** Whether the name exists where no scope assigned it: routed names may be nothing but a route. */
-function isVisible(
-  realm: object,
-  routed: ReadonlyMap<string, unknown>,
-  key: PropertyKey,
-): boolean {
-  if (!reflectHas(realm, key)) return false;
-  return typeof key !== "string" || !routed.has(key) ||
-    (realm as Record<string, unknown>)[key] !== undefined;
+/** Whether the name exists where no scope assigned it: removed names are undefined. */
+function isVisible(realm: object, key: PropertyKey): boolean {
+  return key === "undefined" || (realm as Record<PropertyKey, unknown>)[key] !== undefined;
 }

@@ -82,7 +82,7 @@ export function lockDown(options: LockdownOptions): void {
   delete realm.console;
   delete realm.process;
   removeOthers(realm);
-  Object.setPrototypeOf(realm, Object.prototype);
+  Object.setPrototypeOf(realm, globalPrototype());
   const consoleMethods = createConsoleMethods();
   const processEnv = createProcessEnv();
   const globalObject = createGlobalObject(realm, {
@@ -116,6 +116,18 @@ function watchRejectionHandlers(): void {
       },
     }.then,
   );
+}
+
+/** Deno reports errors that event listeners throw through a method of the global object. */
+function globalPrototype(): object {
+  const prototype = Object.create(Object.prototype);
+  define(prototype, "dispatchEvent", (event: { type?: unknown; error?: unknown } | null) => {
+    if (event?.type !== "error") return true;
+    findScope()?.unhandledRejection(event.error);
+    // Prevented: Deno must not end the process.
+    return false;
+  });
+  return Object.freeze(prototype);
 }
 
 function define(realm: object, name: string, value: unknown): void {
@@ -152,8 +164,9 @@ function forbidWaiting(): void {
 function removeOthers(realm: Record<string, unknown>): void {
   for (const key of Reflect.ownKeys(realm)) {
     if (typeof key === "string" && VISIBLE_NAMES.has(key)) continue;
-    if (!Reflect.deleteProperty(realm, key)) {
-      throw new Error(`the global ${String(key)} cannot be removed`);
+    // Some come back when they are deleted.
+    if (!Reflect.deleteProperty(realm, key) || Object.hasOwn(realm, key)) {
+      Object.defineProperty(realm, key, { value: undefined, writable: false, enumerable: false });
     }
   }
 }

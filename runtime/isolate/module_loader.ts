@@ -4,6 +4,7 @@
 import { Script } from "node:vm";
 import { userError } from "../../engine/errors.ts";
 import type { ModuleSource } from "./code_view.ts";
+import { markAsMessage } from "./errors.ts";
 import { ScopeReports, seal } from "./instance_seal.ts";
 import { isIntrinsic } from "./intrinsics.ts";
 import { currentScope, noteCaught } from "./scope.ts";
@@ -169,7 +170,10 @@ export class ModuleInstances {
     const before = source.slice(0, position).split("\n");
     const column = before.at(-1)!.length + 1;
     const where = `convex:/${importer.path}:${before.length}:${column}`;
-    return userError("ModuleNotFound", `${where}: ${missingModule(path)}`);
+    // Module code may catch it: it must be an ordinary error.
+    const error = new Error(`${where}: ${missingModule(path)}`);
+    markAsMessage(error);
+    return error;
   }
 }
 
