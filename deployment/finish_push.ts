@@ -16,6 +16,7 @@ import { type AuthDiff, replaceAuthProviders } from "./auth_evaluation.ts";
 import { type CronDiff, declaredCrons, replaceCrons } from "./cron_specs.ts";
 import { checkDeclaredValue, readEnvironment } from "./environment.ts";
 import { duringPush } from "./push_error.ts";
+import { replaceFunctionHandles } from "./function_handles.ts";
 import {
   collectUnusedSources,
   emptyAnalysis,
@@ -148,6 +149,7 @@ function switchTo(tx: Transaction, push: StartedPush, nowMs: number): FinishedCh
   const auth = replaceAuthProviders(tx, push.authProviders);
   writeDefinition(tx, push.definition);
   const modules = replaceModules(tx, ROOT_COMPONENT, push.modules);
+  replaceFunctionHandles(tx, ROOT_COMPONENT, push.modules);
   writeUdfConfig(tx, push.udfConfig);
   const crons = replaceCrons(tx, declaredCrons(analysis));
   activateSchema(tx, ROOT_COMPONENT, push.schemaId);

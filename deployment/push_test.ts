@@ -168,6 +168,24 @@ Deno.test("identical pushes rewrite nothing that live queries read", async () =>
   assert.equal(stand.engine.committer.firstChange(read.readSet, read.ts), null);
 });
 
+Deno.test("a function keeps its handle over pushes, also when it was gone for a while", async () => {
+  await using stand = await open();
+  const handles = () =>
+    stand.engine.read((tx) =>
+      tx.table("functionHandles").all().map(({ _id, path, deletedTs }) => ({
+        id: _id,
+        path,
+        isAlive: deletedTs === null,
+      }))
+    ).value;
+  await stand.push({ changedModules: [module("messages.js", "send")] });
+  const id = handles()[0]!.id;
+  await stand.push({ changedModules: [] });
+  assert.deepEqual(handles(), [{ id, path: "messages.js:send", isAlive: false }]);
+  await stand.push({ changedModules: [module("messages.js", "send")] });
+  assert.deepEqual(handles(), [{ id, path: "messages.js:send", isAlive: true }]);
+});
+
 Deno.test("what start_push leaves behind does not touch the running code", async () => {
   await using stand = await open();
   await stand.push({ changedModules: [module("messages.js", "send")] });

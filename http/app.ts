@@ -51,7 +51,7 @@ export function createApiApp(deployment: Deployment): HttpHandler {
       }
       client = clientOf(request);
     } catch (error) {
-      return withDeprecation(request, errorResponse(error, deployment.log, path));
+      return withDeprecation(request, errorResponse(error, deployment.log, request));
     }
     if (request.method === "OPTIONS") return preflightResponse(request);
     let response: Response;
@@ -60,7 +60,7 @@ export function createApiApp(deployment: Deployment): HttpHandler {
         route(request, { client, peer: peerOf(info) }),
       );
     } catch (error) {
-      response = errorResponse(error, deployment.log, path);
+      response = errorResponse(error, deployment.log, request);
     }
     const deprecation = deprecationOf(client);
     if (deprecation !== null) {

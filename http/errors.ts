@@ -2,6 +2,8 @@
 
 import { type ErrorKind, PlatformError, userError } from "../engine/errors.ts";
 import type { ServerLog } from "../deployment/server_log.ts";
+import { randomRequestId } from "../sync/request_id.ts";
+import { getPath } from "./routes.ts";
 
 const STATUS: Readonly<Record<ErrorKind, number>> = {
   badRequest: 400,
@@ -38,12 +40,13 @@ export function emptyResponse(): Response {
 }
 
 /** The answer to a request that failed; what is not a platform error is logged and kept secret. */
-export function errorResponse(error: unknown, log: ServerLog, path: string): Response {
+export function errorResponse(error: unknown, log: ServerLog, request: Request): Response {
   if (error instanceof PlatformError && error.kind !== "internal") {
     const { code, message } = error;
     return jsonResponse({ code, message }, STATUS[error.kind]);
   }
-  log.fault("request failed", error, { path });
+  const requestId = request.headers.get("convex-request-id") ?? randomRequestId();
+  log.fault("request failed", error, { requestId, path: getPath(request) });
   return jsonResponse(INTERNAL_ERROR, STATUS.internal);
 }
 
