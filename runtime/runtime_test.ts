@@ -234,3 +234,34 @@ Deno.test("functions are found by kind; the server's own need an administrator",
       error: { text: "Could not find public function for '_system/cli/tables'.\n" },
     });
   }));
+
+Deno.test("pushed modules are analysed, and what fails is told in the platform's words", () =>
+  withRuntime(async ({ runtime }) => {
+    const config = {
+      serverVersion: "1.48.0",
+      importPhaseRngSeed: btoa("\0".repeat(32)),
+      importPhaseUnixTimestamp: 1,
+    };
+    const analyze = async (source: string) =>
+      runtime.analyze.analyzeModules(
+        await runtime.analyze.prepare([{ path: "m.js", source }]),
+        {},
+        config,
+      );
+    const source = Deno.readTextFileSync(new URL("./testdata/app.js", import.meta.url));
+    const { functions } = (await analyze(source))["m.js"]!;
+    const expected = Object.entries(FUNCTIONS).flatMap(([udfType, names]) =>
+      names.map((name) => `${udfType} ${name}`)
+    );
+    assert.deepEqual(
+      functions.map(({ udfType, name }) => `${udfType} ${name}`).sort(),
+      expected.sort(),
+    );
+    await assert.rejects(analyze(`throw new Error("boom");`), {
+      code: "InvalidModules",
+      message:
+        /^Loading the pushed .*\n {4}error:\nFailed to analyze m\.js: Uncaught Error: boom\n/,
+    });
+    // The isolate of the failure serves the next push.
+    assert.deepEqual((await analyze("export const x = 1;"))["m.js"]!.functions, []);
+  }));
