@@ -56,7 +56,7 @@ async function openAccounts(server: Server, first: number, file: string): Promis
 
 /** Runs a load program to its end and returns the JSON that it printed. */
 export async function runLoad<Result>(program: string, load: unknown): Promise<Result> {
-  const output = await loadCommand(program, load).output();
+  const output = await loadCommand(program, load, "null").output();
   if (!output.success) throw new Error(new TextDecoder().decode(output.stderr));
   const result = JSON.parse(new TextDecoder().decode(output.stdout));
   if (result.failures > 0) {
@@ -71,7 +71,7 @@ export async function startLoad(
   load: unknown,
   ready: RegExp,
 ): Promise<AsyncDisposable> {
-  const child = loadCommand(program, load).spawn();
+  const child = loadCommand(program, load, "piped").spawn();
   const output = new ChildOutput(child);
   await output.waitFor(ready, LOAD_READY_TIMEOUT_MS);
   return {
@@ -85,11 +85,11 @@ export async function startLoad(
 
 const LOAD_READY_TIMEOUT_MS = 120_000;
 
-function loadCommand(program: string, load: unknown): Deno.Command {
+function loadCommand(program: string, load: unknown, stdin: "piped" | "null"): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", fromRepository(`bench/${program}`), JSON.stringify(load)],
     env: { DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
-    stdin: "piped",
+    stdin,
     stdout: "piped",
     stderr: "piped",
   });
