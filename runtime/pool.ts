@@ -93,7 +93,8 @@ export class Pool implements TransactionIsolateEvents {
   static async start(options: PoolOptions): Promise<Pool> {
     const pool = new Pool(options);
     const firstReady = new Promise<void>((resolve) => pool.#onFirstReady = resolve);
-    for (let i = 0; i < options.isolates; i++) pool.#spawn();
+    // The others start when the first is ready, so that they do not slow it down.
+    pool.#spawn();
     const [first] = pool.#starting;
     const failed = first!.exited.then((reason) => {
       throw new Error(`cannot start an isolate: ${reason.detail}`);
