@@ -65,7 +65,7 @@ Deno.test("an error carries the request id, the message and the mapped stack", a
     (error: Error) => {
       assert.match(
         error.message,
-        /^\[Request ID: [0-9a-f]{16}\] Server Error\nUncaught Error: boom\n {4}at handler \(\.\.\/convex\/errors\.ts:9:\d+\)\n/,
+        /^\[Request ID: [0-9a-f]{16}\] Server Error\nUncaught Error: boom\n {4}at handler \(\.\.\/convex\/errors\.ts:8:\d+\)\n/,
       );
       return true;
     },
