@@ -28,6 +28,7 @@ const ENTRIES = [
   "bench/load/pipelined_load.ts",
   "bench/load/subscribers.ts",
   "examples/demo.ts",
+  "examples/screenshot.ts",
 ];
 
 /** Bundled by the CLI or by `deno bundle`, not imported by the program. */

@@ -15,7 +15,9 @@ export function MessageList(props: { channel: Id<"channels">; me: string }) {
   const messages: Doc<"messages">[] = results;
   const end = useRef<HTMLDivElement>(null);
   const newest = messages[0]?._id;
-  useEffect(() => end.current?.scrollIntoView({ block: "end" }), [newest]);
+  useEffect(() => {
+    end.current?.scrollIntoView({ block: "end" });
+  }, [newest]);
 
   return (
     <section className="messages" aria-live="polite">
