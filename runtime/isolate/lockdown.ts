@@ -23,6 +23,9 @@ import {
 import { createFetch, createTimers } from "./realm_network.ts";
 import { findScope, noteCaught } from "./scope.ts";
 
+/** The runtime's own frames, which are dropped, stand between the function's: V8 counts them all. */
+const STACK_FRAMES_MAX = 50;
+
 /** The language itself. */
 const LANGUAGE_NAMES = `Object Function Array Number parseFloat parseInt Infinity NaN undefined
 Boolean String Symbol Date Promise RegExp Error AggregateError EvalError RangeError ReferenceError
@@ -71,6 +74,7 @@ export function lockDown(options: LockdownOptions): void {
   define(realm, "fetch", createFetch(network));
   for (const [name, timer] of Object.entries(createTimers(network))) define(realm, name, timer);
   forbidWaiting();
+  Error.stackTraceLimit = STACK_FRAMES_MAX;
   Object.defineProperty(Error, "prepareStackTrace", {
     get: () => prepareStackTrace,
     // Libraries that set it would break the platform's stacks; let them believe they did.

@@ -5,7 +5,7 @@ import { Script } from "node:vm";
 import { userError } from "../../engine/errors.ts";
 import type { ModuleSource } from "./code_view.ts";
 import { markAsMessage } from "./errors.ts";
-import { ScopeReports, seal } from "./instance_seal.ts";
+import { type ScopeReports, seal } from "./instance_seal.ts";
 import { isIntrinsic } from "./intrinsics.ts";
 import { currentScope, noteCaught } from "./scope.ts";
 import { forgetScript, registerScript } from "./source_maps.ts";
