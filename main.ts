@@ -53,6 +53,11 @@ function printAdminKey(config: AdminKeyConfig): void {
 async function start(config: StartConfig): Promise<void> {
   const log = new ServerLog(config.logFormat);
   const stopping = stopSignal();
+  // A bug in one place must not end the service of everybody else.
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    log.fault("unhandled rejection", event.reason);
+  });
   // Ports first: a busy one must not cost the time to open the database.
   const api = new Listener(config.host, config.port);
   const site = new Listener(config.host, config.sitePort);

@@ -162,6 +162,7 @@ class FunctionsApi {
     context: FunctionContext,
     ts?: Timestamp,
   ): Promise<FunctionAnswer> {
+    // Clients send the list of arguments or its only member.
     const args = JSON.stringify(Array.isArray(request.args) ? request.args : [request.args ?? {}]);
     const call: FunctionCall = { path, args, context };
     const { runner, sync } = this.deployment;
