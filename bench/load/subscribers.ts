@@ -13,6 +13,9 @@ export interface FanOutResult {
   readonly lastSeenMs: readonly number[];
 }
 
+/** Between two rounds, so that each starts with quiet connections. */
+const PAUSE_MS = 50;
+
 if (import.meta.main) {
   const load: SubscribersLoad = JSON.parse(Deno.args[0]!);
   const accounts: readonly string[] = JSON.parse(await Deno.readTextFile(load.accountsFile));
@@ -57,9 +60,6 @@ async function fanOut(
   }
   return { lastSeenMs };
 }
-
-/** Between two rounds, so that each starts with quiet connections. */
-const PAUSE_MS = 50;
 
 async function hold(port: number, connections: number, accounts: readonly string[]): Promise<void> {
   const share = Math.ceil(accounts.length / connections);
