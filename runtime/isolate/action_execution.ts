@@ -122,7 +122,7 @@ export class ActionExecution implements ScopeOperations {
     return {
       phase: "action",
       clock: new ActionClock(modules.originMs),
-      random: new RandomStream(systemRandomBytes(SEED_BYTES)),
+      random: new RandomStream(() => systemRandomBytes(SEED_BYTES)),
       console: new ExecutionConsole(this.#log),
       syscalls: {
         syscall: (name) => this.#syscall(name),

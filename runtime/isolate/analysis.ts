@@ -214,9 +214,10 @@ export class Analysis {
     const snapshot = this.#options.reader.open(call.at ?? undefined);
     const { services, limits, cursorCipher, deploymentName } = this.#options;
     const nowMs = realNowMs();
+    const random = new RandomStream(() => seedFromHex(call.seed));
     const tx = new Transaction(snapshot, {
       nowMs,
-      randomBytes: (n) => new RandomStream(seedFromHex(call.seed)).bytes(n),
+      randomBytes: (n) => random.bytes(n),
       limits,
       cursorCipher,
     });
@@ -228,7 +229,7 @@ export class Analysis {
     const execution = new Execution(
       { ...services, instances: new InstanceCache(services.limits) },
       run,
-      new RandomStream(seedFromHex(call.seed)),
+      random,
       { ...call, kind: "query", depth: 0 },
     );
     execution.start();
@@ -275,7 +276,7 @@ function forbidden(what: string): ImportOverrides {
   };
   const clock = new ImportClock(0);
   clock.now = refuse("Date");
-  const random = new RandomStream(new Uint8Array());
+  const random = new RandomStream(() => new Uint8Array());
   random.nextUint32 = refuse("Math.random");
   return { clock, random };
 }

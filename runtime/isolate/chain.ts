@@ -3,6 +3,7 @@
 // not wait for each other's commits (ARCHITECTURE.md, "Isolates").
 
 import { overlaid, Overlay } from "../../engine/overlay.ts";
+import type { Timestamp } from "../../engine/timestamp.ts";
 import type { DocumentWrite, Snapshot } from "../../engine/types.ts";
 
 interface Member {
@@ -13,6 +14,9 @@ interface Member {
 export class Chain {
   #members: Member[] = [];
   #lastSeq = 0;
+  /** The members over the snapshot that was last asked for; later members are put on top. */
+  #view: { readonly base: Snapshot; readonly overlay: Overlay; readonly view: Snapshot } | null =
+    null;
 
   /** Takes the position of the next mutation. */
   next(): number {
@@ -21,12 +25,15 @@ export class Chain {
 
   /** Later mutations see these writes. */
   add(seq: number, writes: readonly DocumentWrite[]): void {
-    if (writes.length > 0) this.#members.push({ seq, writes });
+    if (writes.length === 0) return;
+    this.#members.push({ seq, writes });
+    if (this.#view !== null) putAll(this.#view.overlay, writes, this.#view.base.ts);
   }
 
   /** A member after `upTo` was refused: those after `upTo` never happened. */
   reset(upTo: number): void {
     this.#members = this.#members.filter((member) => member.seq <= upTo);
+    this.#view = null;
   }
 
   /**
@@ -34,18 +41,22 @@ export class Chain {
    * @param included greatest position whose commit the snapshot contains.
    */
   over(snapshot: Snapshot, included: number): Snapshot {
+    if (this.#view?.base === snapshot) return this.#view.view;
     this.#members = this.#members.filter((member) => member.seq > included);
+    this.#view = null;
     if (this.#members.length === 0) return snapshot;
     const overlay = new Overlay();
-    for (const { writes } of this.#members) {
-      for (const { tablet, id, json, isNew } of writes) {
-        overlay.put(tablet, id, json, snapshot.ts, isNew);
-      }
-    }
-    return overlaid(snapshot, overlay);
+    for (const { writes } of this.#members) putAll(overlay, writes, snapshot.ts);
+    this.#view = { base: snapshot, overlay, view: overlaid(snapshot, overlay) };
+    return this.#view.view;
   }
 
-  get length(): number {
-    return this.#members.length;
+  /** Forgets the snapshot, which is about to be closed. */
+  release(): void {
+    this.#view = null;
   }
+}
+
+function putAll(overlay: Overlay, writes: readonly DocumentWrite[], ts: Timestamp): void {
+  for (const { tablet, id, json, isNew } of writes) overlay.put(tablet, id, json, ts, isNew);
 }

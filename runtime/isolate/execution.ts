@@ -53,7 +53,7 @@ export interface ExecutionServices {
   readonly urls: SystemUrls;
   readonly instances: InstanceCache;
   /** Called between syscalls: may tell the host that the top-level call is alive. */
-  progress(callId: number, userMs: number, systemMs: number): void;
+  progress(callId: number, userMs: number, systemMs: number, nowMs: number): void;
 }
 
 export interface ExecutionRequest extends FunctionRequest {
@@ -265,7 +265,7 @@ export class Execution {
       if (!this.#runOperation(operation)) hasFailed = true;
     }
     this.#countSystemTime();
-    this.services.progress(this.run.state.call.callId, this.userMs, this.systemMs);
+    this.services.progress(this.run.state.call.callId, this.userMs, this.systemMs, this.#clockMs);
     return hasFailed ? this.#reportRejections() : null;
   }
 

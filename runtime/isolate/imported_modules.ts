@@ -177,7 +177,9 @@ function sameConfig(a: UdfConfig | null, b: UdfConfig | null): boolean {
 }
 
 function importRandom(config: UdfConfig | null): RandomStream {
-  return new RandomStream(decodeBase64(config?.importPhaseRngSeed ?? "") ?? new Uint8Array());
+  return new RandomStream(
+    () => decodeBase64(config?.importPhaseRngSeed ?? "") ?? new Uint8Array(),
+  );
 }
 
 export function dynamicImportUnsupported(): never {

@@ -8,7 +8,7 @@ import { serveActions } from "./actions.ts";
 import { Analysis } from "./analysis.ts";
 import type { ExecutionServices } from "./execution.ts";
 import { FramePipe } from "./frame_pipe.ts";
-import { exitProcess, failProcess, monotonicMs, nextTurn } from "./host.ts";
+import { exitProcess, failProcess, nextTurn } from "./host.ts";
 import { InstanceCache } from "./instance_cache.ts";
 import { lockDown } from "./lockdown.ts";
 import { seedFromHex } from "./random.ts";
@@ -53,10 +53,14 @@ function transactionsOptions(init: InitFrame, reader: SnapshotReader): Transacti
 
 let lastProgressMs = 0;
 
-function reportProgress(callId: number, userMs: number, systemMs: number): void {
-  const now = monotonicMs();
-  if (now - lastProgressMs < PROGRESS_INTERVAL_MS) return;
-  lastProgressMs = now;
+function reportProgress(
+  callId: number,
+  userMs: number,
+  systemMs: number,
+  nowMs: number,
+): void {
+  if (nowMs - lastProgressMs < PROGRESS_INTERVAL_MS) return;
+  lastProgressMs = nowMs;
   pipe.send({ type: "progress", callId, userMs, systemMs });
 }
 

@@ -39,10 +39,11 @@ export class NestedCall {
     const calleeKind = kind === "mutation" ? "mutation" : "query";
     const nested = kind === "mutation" ? tx.beginNested() : null;
     const restoreLimits = narrowLimits(tx, args.transactionLimits);
+    const seed = caller.random.bytes(SEED_BYTES);
     this.execution = new Execution(
       caller.services,
       new TransactionRun(run.state, calleeKind, path, tx, code, null),
-      new RandomStream(caller.random.bytes(SEED_BYTES)),
+      new RandomStream(() => seed),
       {
         path,
         kind: calleeKind,

@@ -11,17 +11,17 @@ const FRACTION_RANGE = 2 ** 53;
 const CONSTANTS = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574] as const;
 
 export class RandomStream {
-  readonly #key: Uint32Array;
-  readonly #block = new Uint32Array(BLOCK_WORDS);
+  /** Most runs draw no random numbers: nothing is set up before the first one. */
+  readonly #seed: () => Uint8Array;
+  #key: Uint32Array | null = null;
+  #block = NO_WORDS;
   #counter = 0;
   /** Next unused word of the block. */
   #position = BLOCK_WORDS;
 
-  /** @param seed at most 32 bytes. */
-  constructor(seed: Uint8Array) {
-    const bytes = new Uint8Array(KEY_BYTES);
-    bytes.set(seed.subarray(0, KEY_BYTES));
-    this.#key = new Uint32Array(bytes.buffer);
+  /** @param seed gives at most 32 bytes. */
+  constructor(seed: () => Uint8Array) {
+    this.#seed = seed;
   }
 
   /** An integer in [0, 2³²). */
@@ -53,7 +53,7 @@ export class RandomStream {
   }
 
   #refill(): void {
-    const key = this.#key;
+    const key = this.#key ??= this.#start();
     const block = this.#block;
     for (let i = 0; i < 4; i++) block[i] = CONSTANTS[i]!;
     block.set(key, 4);
@@ -77,7 +77,16 @@ export class RandomStream {
     this.#counter++;
     this.#position = 0;
   }
+
+  #start(): Uint32Array {
+    this.#block = new Uint32Array(BLOCK_WORDS);
+    const bytes = new Uint8Array(KEY_BYTES);
+    bytes.set(this.#seed().subarray(0, KEY_BYTES));
+    return new Uint32Array(bytes.buffer);
+  }
 }
+
+const NO_WORDS = new Uint32Array(0);
 
 function quarterRound(x: Uint32Array, a: number, b: number, c: number, d: number): void {
   let va = x[a]!, vb = x[b]!, vc = x[c]!, vd = x[d]!;

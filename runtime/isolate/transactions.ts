@@ -38,6 +38,8 @@ export interface TransactionsOptions {
 /** One read transaction of a batch, with what the runs in it share. */
 interface BatchView {
   readonly view: ReadView;
+  /** Greatest position of the chain that the view contains; null until a mutation asks. */
+  chainSeq: number | null;
   readonly older: Map<Timestamp, Snapshot>;
   readonly codeViews: Map<Snapshot, CodeView>;
 }
@@ -62,6 +64,7 @@ export class Transactions {
     this.#epoch = frame.epoch;
     const batch: BatchView = {
       view: this.#options.reader.begin(),
+      chainSeq: null,
       older: new Map(),
       codeViews: new Map(),
     };
@@ -73,6 +76,7 @@ export class Transactions {
     const next = (position: number) => {
       const call = frame.calls[position];
       if (call === undefined) {
+        this.#chain.release();
         batch.view.close();
         release();
         done();
@@ -135,8 +139,9 @@ export class Transactions {
     if (call.kind !== "query" && call.kind !== "mutation") {
       throw new Error(`a ${call.kind} cannot run in a transaction`);
     }
-    const seed = seedFromHex(call.seed);
-    const ids = new RandomStream(new Uint8Array([...seed, ID_STREAM_TAG]));
+    const ids = new RandomStream(
+      () => new Uint8Array([...seedFromHex(call.seed), ID_STREAM_TAG]),
+    );
     const nowMs = realNowMs();
     const tx = new Transaction(snapshot, {
       nowMs,
@@ -163,7 +168,8 @@ export class Transactions {
       args: call.args,
       depth: 0,
     };
-    return new Execution(options.services, run, new RandomStream(seed), request);
+    const random = new RandomStream(() => seedFromHex(call.seed));
+    return new Execution(options.services, run, random, request);
   }
 
   #snapshot(batch: BatchView, call: RunCall): Snapshot {
@@ -173,8 +179,8 @@ export class Transactions {
       return snapshot;
     }
     if (call.kind === "query") return batch.view.latest;
-    const included = batch.view.chainSeq(this.#options.isolate);
-    return this.#chain.over(batch.view.latest, included);
+    batch.chainSeq ??= batch.view.chainSeq(this.#options.isolate);
+    return this.#chain.over(batch.view.latest, batch.chainSeq);
   }
 
   #codeView(batch: BatchView, snapshot: Snapshot): CodeView {
