@@ -17,6 +17,7 @@ import {
 } from "./deployment/data_directory.ts";
 import { Deployment } from "./deployment/deployment.ts";
 import { ServerLog } from "./deployment/server_log.ts";
+import { LimitsFileError, readLimitsFile } from "./deployment/limits_file.ts";
 import { DatabaseOpenError } from "./engine/open_error.ts";
 import { createApiApp, type HttpHandler } from "./http/app.ts";
 import { createSiteApp } from "./http/site.ts";
@@ -52,6 +53,7 @@ function printAdminKey(config: AdminKeyConfig): void {
 
 async function start(config: StartConfig): Promise<void> {
   const log = new ServerLog(config.logFormat);
+  const limits = config.limitsFile === null ? {} : readLimitsFile(config.limitsFile);
   const stopping = stopSignal();
   // A bug in one place must not end the service of everybody else.
   globalThis.addEventListener("unhandledrejection", (event) => {
@@ -73,6 +75,7 @@ async function start(config: StartConfig): Promise<void> {
     siteUrl,
     isolates: config.isolates,
     actionIsolates: ACTION_ISOLATES,
+    limits,
     redact: config.redactLogs,
     log,
   });
@@ -170,7 +173,7 @@ class Listener {
 try {
   await main(Deno.args);
 } catch (error) {
-  if (error instanceof UsageError) {
+  if (error instanceof UsageError || error instanceof LimitsFileError) {
     console.error(`concave: ${error.message}`);
     Deno.exit(EXIT_USAGE);
   }

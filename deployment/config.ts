@@ -26,6 +26,7 @@ Flags of start (each is also a variable, --data-dir is CONCAVE_DATA_DIR; flags w
   --site-url URL         Public origin of HTTP actions, behind a proxy.
   --instance-name NAME   Name of the deployment, kept in the data directory (default concave).
   --isolates N           Processes that run queries and mutations (default: cores - 1, 1 to 8).
+  --limits FILE          JSON file with changes to the limits on functions.
   --log-format FORMAT    human (default) or json.
   --redact-logs          Show clients neither log lines nor details of errors.
 
@@ -53,6 +54,8 @@ export interface StartConfig {
   /** Null: the one of the data directory. */
   readonly instanceName: string | null;
   readonly isolates: number;
+  /** File with changes to the limits; null: none. */
+  readonly limitsFile: string | null;
   readonly logFormat: LogFormat;
   readonly redactLogs: boolean;
 }
@@ -87,6 +90,7 @@ const startShape = z.object({
     .regex(/^[A-Za-z0-9_-]+$/, "may contain letters, digits, - and _ only").optional(),
   "isolates": z.string().regex(/^[1-9]\d*$/, "must be a positive number").transform(Number)
     .refine((value) => value <= ISOLATES_MAX, `must be at most ${ISOLATES_MAX}`).optional(),
+  "limits": z.string().min(1, "must not be empty").optional(),
   "log-format": z.enum(["human", "json"], { error: "must be human or json" }).default("human"),
   "redact-logs": flag.default(false),
 });
@@ -122,6 +126,7 @@ export function parseCommandLine(
         siteUrl: values["site-url"] ?? null,
         instanceName: values["instance-name"] ?? null,
         isolates: values.isolates ?? Math.min(Math.max(cores - 1, 1), 8),
+        limitsFile: values.limits ?? null,
         logFormat: values["log-format"],
         redactLogs: values["redact-logs"],
       };

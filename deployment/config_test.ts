@@ -18,6 +18,7 @@ Deno.test("start without flags listens on the platform's ports of this machine",
     siteUrl: null,
     instanceName: null,
     isolates: 3,
+    limitsFile: null,
     logFormat: "human",
     redactLogs: false,
   });

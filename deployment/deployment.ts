@@ -7,6 +7,7 @@ import type { SchemaStatus } from "../engine/schema_lifecycle.ts";
 import type { ComponentId } from "../engine/types.ts";
 import type { Json } from "../engine/values/value.ts";
 import { Runtime } from "../runtime/runtime.ts";
+import { type LimitName, LIMITS, runtimeLimits, transactionLimits } from "../runtime/limits.ts";
 import { registerFunctionCalls } from "../runtime/action_syscalls.ts";
 import type { TestQueryResult } from "../runtime/frames.ts";
 import type { FunctionRunner, RequestContext } from "../runtime/types.ts";
@@ -26,6 +27,7 @@ import { finishPush } from "./finish_push.ts";
 import { FunctionLogs } from "./function_logs.ts";
 import { Authenticator } from "./identity.ts";
 import type { InstanceSecret } from "./instance_secret.ts";
+import type { LimitChanges } from "./limits_file.ts";
 import { LoggedRunner } from "./logged_runner.ts";
 import type { EvaluationContext } from "./push_evaluation.ts";
 import type { ServerLog } from "./server_log.ts";
@@ -47,6 +49,8 @@ export interface DeploymentOptions {
   readonly isolates: number;
   /** Isolate processes for actions. */
   readonly actionIsolates: number;
+  /** What the operator changed of the limits on functions. */
+  readonly limits: LimitChanges;
   /** Show clients neither log lines nor the details of errors. */
   readonly redact: boolean;
   readonly log: ServerLog;
@@ -101,7 +105,11 @@ export class Deployment {
    */
   static async open(options: DeploymentOptions): Promise<Deployment> {
     const cursorKey = options.secret.derive("cursor");
-    const engine = await Engine.open({ path: options.databasePath, cursorKey });
+    const engine = await Engine.open({
+      path: options.databasePath,
+      cursorKey,
+      limits: transactionLimits(options.limits),
+    });
     try {
       const runtime = await Runtime.start({
         engine,
@@ -110,6 +118,7 @@ export class Deployment {
         actionIsolates: options.actionIsolates,
         cloudUrl: options.cloudUrl,
         siteUrl: options.siteUrl,
+        limits: runtimeLimits(options.limits),
         systemFunctions: systemFunctions(originsOf(options)),
         onFault: (message) => options.log.error(message),
       });
@@ -184,6 +193,16 @@ export class Deployment {
 
   async updateCanonicalUrl(destination: RequestDestination, url: string | null): Promise<void> {
     await this.#configuration.updateCanonicalUrl(destination, url);
+  }
+
+  /** Each limit on functions with its unit and the highest use since the start. */
+  limits(): Json {
+    const values = { ...this.engine.limits, ...this.runtime.limits };
+    const entries = Object.entries(LIMITS) as [LimitName, string][];
+    return Object.fromEntries(entries.map(([name, unit]) => [
+      name,
+      { limit: values[name], unit, highest: this.runtime.usage.highest(name) },
+    ]));
   }
 
   async pause(): Promise<void> {

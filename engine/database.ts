@@ -250,12 +250,14 @@ export class Database implements IdContext {
     before: string | null,
   ): string {
     const { fields } = draft;
-    completeDocument(fields, id, creationTime);
+    const nesting = completeDocument(fields, id, creationTime);
     const json = draftText(draft);
     if (json === before) return json;
     this.#checkSchema(name, fields);
-    chargeWrite(this.tx.usage, this.tx.limits, checkDocumentSize(fields));
+    const bytes = checkDocumentSize(fields);
+    chargeWrite(this.tx.usage, this.tx.limits, bytes);
     this.tx.write(info.tablet, id, json, before === null);
+    this.tx.noteWrite(id, bytes, nesting);
     return json;
   }
 

@@ -11,10 +11,11 @@ import type { ValueObject } from "./values/value.ts";
 const VIOLATION_SEPARATOR = "\n ";
 
 /**
- * Sets the system fields. Those that the object already has must be equal.
+ * Sets the system fields. Those that the object already has must be equal. Returns how deep the
+ * document is nested.
  * @throws PlatformError InvalidIdError, InvalidCreationTimeError, InvalidDocumentError
  */
-export function completeDocument(fields: ValueObject, id: string, creationTime: number): void {
+export function completeDocument(fields: ValueObject, id: string, creationTime: number): number {
   if (Object.hasOwn(fields, "_id") && fields._id !== id) {
     throw userError(
       "InvalidIdError",
@@ -30,7 +31,8 @@ export function completeDocument(fields: ValueObject, id: string, creationTime: 
   }
   fields._id = id;
   fields._creationTime = creationTime;
-  const violations = shapeViolations(fields);
+  const nesting = nestingOf(fields);
+  const violations = shapeViolations(fields, nesting);
   if (violations.length > 0) {
     throw userError(
       "InvalidDocumentError",
@@ -38,11 +40,11 @@ export function completeDocument(fields: ValueObject, id: string, creationTime: 
         violations.join(VIOLATION_SEPARATOR),
     );
   }
+  return nesting;
 }
 
-function shapeViolations(document: ValueObject): string[] {
+function shapeViolations(document: ValueObject, nesting: number): string[] {
   const violations: string[] = [];
-  const nesting = nestingOf(document);
   if (nesting > DOCUMENT_NESTING_MAX) {
     violations.push(
       `Document is too nested (nested ${nesting} levels deep > maximum nesting ` +

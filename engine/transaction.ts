@@ -46,6 +46,12 @@ export interface TransactionOptions {
   readonly cursorCipher: CursorCipher;
 }
 
+/** The greatest written document so far, by some measure. */
+export interface GreatestWrite {
+  readonly id: string;
+  readonly size: number;
+}
+
 /** The state that a failed nested mutation goes back to. */
 interface NestedStart {
   readonly journalLength: number;
@@ -73,6 +79,8 @@ export class Transaction {
   /** Replaced for the time of a nested call that was given less. */
   limits: TransactionLimits;
   readonly usage: TransactionUsage;
+  #largestWrite: GreatestWrite | null = null;
+  #deepestWrite: GreatestWrite | null = null;
 
   readonly #base: Snapshot;
   readonly #options: TransactionOptions;
@@ -248,6 +256,22 @@ export class Transaction {
     const before = this.#writes.get(tablet, id);
     if (this.#nested.length > 0) this.#journal.push({ tablet, id, before });
     this.#writes.put(tablet, id, json, this.begin, before === undefined ? isNew : before.isNew);
+  }
+
+  /** Remembers how large a written document is, for warnings. */
+  noteWrite(id: string, bytes: number, nesting: number): void {
+    if (bytes > (this.#largestWrite?.size ?? 0)) this.#largestWrite = { id, size: bytes };
+    if (nesting > (this.#deepestWrite?.size ?? 0)) this.#deepestWrite = { id, size: nesting };
+  }
+
+  /** The written document with the most bytes. */
+  get largestWrite(): GreatestWrite | null {
+    return this.#largestWrite;
+  }
+
+  /** The written document with the most levels of nesting. */
+  get deepestWrite(): GreatestWrite | null {
+    return this.#deepestWrite;
   }
 
   createTable(

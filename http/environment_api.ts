@@ -31,6 +31,9 @@ export function addEnvironmentRoutes(routes: Routes, deployment: Deployment): vo
   };
   const versioned = (name: string) => [`/api/${name}`, `/api/v1/${name}`];
 
+  // Not of the platform: for the operator of this server.
+  add("GET", ["/api/concave/limits"], () => jsonResponse({ limits: deployment.limits() }));
+
   add("POST", versioned("update_environment_variables"), async (context) => {
     const { changes } = await readShape(context.req.raw, changesShape);
     await deployment.updateEnvironment(

@@ -4,6 +4,7 @@
 import type { PlatformError } from "../engine/errors.ts";
 import type { FromIsolate, InitFrame, RunCall, SyscallResult } from "./frames.ts";
 import { type ExitReason, IsolateProcess, type IsolateProgram } from "./isolate_process.ts";
+import type { HighestUse } from "./limit_usage.ts";
 import { processUsage } from "./process_usage.ts";
 import type { ActionOutcome, LogLine } from "./types.ts";
 
@@ -24,6 +25,8 @@ export interface ActionIsolateEvents {
   ready(isolate: ActionIsolate): void;
   /** An action ended and its place is free. */
   finished(isolate: ActionIsolate): void;
+  /** Actions came nearer to their limits than any before in that isolate. */
+  usage(highest: HighestUse): void;
   ended(isolate: ActionIsolate, reason: ExitReason, running: readonly RunningAction[]): void;
 }
 
@@ -112,6 +115,9 @@ export class ActionIsolate {
         case "ready":
           this.#isReady = true;
           this.#events.ready(this);
+          break;
+        case "usage":
+          this.#events.usage(frame.highest);
           break;
         case "log":
           this.#running.get(frame.callId)?.onLog(frame.line);

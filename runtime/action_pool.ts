@@ -10,6 +10,7 @@ import {
 } from "./action_isolate.ts";
 import type { InitFrame, RunCall } from "./frames.ts";
 import type { ExitReason, IsolateProgram } from "./isolate_process.ts";
+import type { HighestUse, LimitUsage } from "./limit_usage.ts";
 import type { RuntimeLimits } from "./limits.ts";
 import { internalError } from "./system_failure.ts";
 import { closingError } from "./transaction_isolate.ts";
@@ -34,6 +35,7 @@ export interface ActionPoolOptions {
   readonly nextIsolate: () => number;
   readonly dispatch: ActionSyscallDispatcher;
   readonly limits: RuntimeLimits;
+  readonly usage: LimitUsage;
   readonly onFault: (message: string) => void;
 }
 
@@ -103,6 +105,10 @@ export class ActionPool implements ActionIsolateEvents {
     this.#runningCount--;
     if (this.#retired.has(isolate) && isolate.runningCount === 0) isolate.kill();
     this.#dispatch();
+  }
+
+  usage(highest: HighestUse): void {
+    this.#options.usage.noteAll(highest);
   }
 
   ended(isolate: ActionIsolate, reason: ExitReason, running: readonly RunningAction[]): void {

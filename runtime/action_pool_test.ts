@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { ActionPool } from "./action_pool.ts";
 import type { InitFrame, RunCall } from "./frames.ts";
+import { LimitUsage } from "./limit_usage.ts";
 import { DEFAULT_RUNTIME_LIMITS } from "./limits.ts";
 import type { ActionOutcome, LogLine } from "./types.ts";
 
@@ -27,6 +28,7 @@ async function withPool(body: (harness: Harness) => Promise<void>) {
       return Promise.resolve({ ok: true, value: String(2 * JSON.parse(args)) });
     },
     limits: { ...DEFAULT_RUNTIME_LIMITS, actionTimeMs: 2_000 },
+    usage: new LimitUsage(),
     onFault: () => {},
   });
   const run: Harness["run"] = (name, onLog = () => {}) =>

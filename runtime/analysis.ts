@@ -16,6 +16,7 @@ import type {
   UdfConfig,
 } from "./frames.ts";
 import { IsolateProcess, type IsolateProgram } from "./isolate_process.ts";
+import type { LimitUsage } from "./limit_usage.ts";
 import type { RuntimeLimits } from "./limits.ts";
 import { invalidModules, ModulePreparation, type SourceModule } from "./module_preparation.ts";
 import { processUsage } from "./process_usage.ts";
@@ -44,6 +45,7 @@ export interface AnalyzerOptions {
   readonly init: (isolate: number) => InitFrame;
   readonly nextIsolate: () => number;
   readonly limits: RuntimeLimits;
+  readonly usage: LimitUsage;
 }
 
 interface Waiting {
@@ -235,6 +237,7 @@ export class Analyzer {
   #receive(session: Session, frames: readonly FromIsolate[]): void {
     session.watchdog.restart();
     for (const frame of frames) {
+      if (frame.type === "usage") this.#options.usage.noteAll(frame.highest);
       if (frame.type !== "analyzed") continue;
       session.waiting.get(frame.id)?.resolve(frame.outcome);
       session.waiting.delete(frame.id);

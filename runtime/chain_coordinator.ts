@@ -17,6 +17,8 @@ export interface CommitSink {
     transaction: FinishedTransaction,
     onAccepted: (ts: Timestamp) => void,
   ): Promise<CommitResult>;
+  /** Makes all that was accepted visible to new snapshots. */
+  flush(): void;
 }
 
 /** A mutation that ran. */

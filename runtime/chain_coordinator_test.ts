@@ -8,6 +8,8 @@ const TS = 7 as Timestamp;
 
 /** Decides when it is told to. */
 class SlowSink implements CommitSink {
+  flush(): void {}
+
   readonly seen: number[] = [];
   decide: (accept: boolean) => void = () => {};
 

@@ -5,6 +5,7 @@
 import type { TransactionLimits } from "../engine/limits.ts";
 import type { DocumentWrite, FlatReadSet } from "../engine/types.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
+import type { HighestUse } from "./limit_usage.ts";
 import type { RuntimeLimits } from "./limits.ts";
 import type {
   Caller,
@@ -239,6 +240,8 @@ export type FromIsolate =
     readonly userMs: number;
     readonly systemMs: number;
   }
+  /** Marks that rose since the last such frame; in front of the results that raised them. */
+  | { readonly type: "usage"; readonly highest: HighestUse }
   /** The call cannot run at all (a system failure, not the developer's): it is the host's error. */
   | { readonly type: "failed"; readonly callId: number; readonly message: string }
   | { readonly type: "analyzed"; readonly id: number; readonly outcome: AnalyzeOutcome }

@@ -1,5 +1,7 @@
-// Limits that the runtime enforces around a function (spec function-runtime 6). Limits on what a
-// transaction reads and writes are the engine's.
+// Limits that the runtime enforces around a function (spec function-runtime 6), and the list of all
+// limits that an operator can change. Limits on what a transaction reads and writes are the engine's.
+
+import { DEFAULT_TRANSACTION_LIMITS, type TransactionLimits } from "../engine/limits.ts";
 
 /** Bounds of one execution. Travels to the isolates, which enforce all but the hard stops. */
 export interface RuntimeLimits {
@@ -32,3 +34,54 @@ export const DEFAULT_RUNTIME_LIMITS: RuntimeLimits = {
   logLineBytes: 32_768,
   nestedDepth: 8,
 };
+
+export type LimitName = keyof TransactionLimits | keyof RuntimeLimits;
+export type LimitUnit =
+  | "documents"
+  | "bytes"
+  | "index ranges"
+  | "functions"
+  | "milliseconds"
+  | "mebibytes"
+  | "lines"
+  | "levels";
+
+/** Every limit that `--limits` can change, with its unit. */
+export const LIMITS: { readonly [Name in LimitName]: LimitUnit } = {
+  documentsRead: "documents",
+  bytesRead: "bytes",
+  intervalsRead: "index ranges",
+  documentsWritten: "documents",
+  bytesWritten: "bytes",
+  functionsScheduled: "functions",
+  scheduledArgsBytes: "bytes",
+  userTimeMs: "milliseconds",
+  systemTimeMs: "milliseconds",
+  actionTimeMs: "milliseconds",
+  analysisTimeMs: "milliseconds",
+  heapMebibytes: "mebibytes",
+  argsBytes: "bytes",
+  resultBytes: "bytes",
+  logLines: "lines",
+  logLineBytes: "bytes",
+  nestedDepth: "levels",
+};
+
+/** The part of the changes that is the engine's. */
+export function transactionLimits(
+  changes: { readonly [Name in LimitName]?: number },
+): Partial<TransactionLimits> {
+  return pick(changes, DEFAULT_TRANSACTION_LIMITS);
+}
+
+/** The part of the changes that is the runtime's. */
+export function runtimeLimits(
+  changes: { readonly [Name in LimitName]?: number },
+): Partial<RuntimeLimits> {
+  return pick(changes, DEFAULT_RUNTIME_LIMITS);
+}
+
+function pick<T extends object>(changes: Partial<T>, names: T): Partial<T> {
+  const entries = Object.entries(changes).filter(([name]) => Object.hasOwn(names, name));
+  return Object.fromEntries(entries) as Partial<T>;
+}

@@ -10,6 +10,7 @@ import { ContentionTracker } from "./contention.ts";
 import { DurationEstimates } from "./duration_estimates.ts";
 import type { InitFrame } from "./frames.ts";
 import type { IsolateProgram } from "./isolate_process.ts";
+import type { HighestUse, LimitUsage } from "./limit_usage.ts";
 import type { RuntimeLimits } from "./limits.ts";
 import { internalError } from "./system_failure.ts";
 import {
@@ -53,6 +54,7 @@ export interface PoolOptions {
   readonly nextIsolate: () => number;
   readonly sink: CommitSink;
   readonly limits: RuntimeLimits;
+  readonly usage: LimitUsage;
   /** Hears what the operator should know. */
   readonly onFault: (message: string) => void;
 }
@@ -165,6 +167,10 @@ export class Pool implements TransactionIsolateEvents {
 
   stale(calls: readonly PendingCall[]): void {
     this.#putBack(calls);
+  }
+
+  usage(highest: HighestUse): void {
+    this.#options.usage.noteAll(highest);
   }
 
   turn(): void {
@@ -292,7 +298,11 @@ export class Pool implements TransactionIsolateEvents {
       const batch = this.#takeBatch(queue, isolate, sharers);
       if (batch === null) continue;
       this.#lastKind = batch.calls[0]!.call.kind === "query" ? "query" : "mutation";
-      if (batch.calls[0]!.isExclusive) this.#exclusive = batch.calls[0]!;
+      if (batch.calls[0]!.isExclusive) {
+        this.#exclusive = batch.calls[0]!;
+        // What other isolates have committed must be in its snapshot.
+        this.#options.sink.flush();
+      }
       isolate.run(batch.calls, batch.estimateMs, nowMs);
       return true;
     }
@@ -378,7 +388,8 @@ export class Pool implements TransactionIsolateEvents {
     for (const isolate of this.#working) {
       if (isSlow(isolate)) this.#putBack(isolate.steal());
     }
-    if (isSlow(this.#working[0]!)) {
+    // An exclusive mutation keeps the home, however slow it is: mutations elsewhere would refuse it.
+    if (this.#exclusive === null && isSlow(this.#working[0]!)) {
       this.#working = [...others, ...this.#working.filter((isolate) => !others.includes(isolate))];
     }
   }

@@ -4,11 +4,14 @@ import type { Timestamp } from "../engine/timestamp.ts";
 import type { CommitResult, FinishedTransaction } from "../engine/types.ts";
 import type { CallOutcome } from "./call_queue.ts";
 import type { CommitSink } from "./chain_coordinator.ts";
+import { LimitUsage } from "./limit_usage.ts";
 import { DEFAULT_RUNTIME_LIMITS } from "./limits.ts";
 import { Pool } from "./pool.ts";
 
 /** Accepts everything but what `refuse` names, once. */
 class FakeSink implements CommitSink {
+  flush(): void {}
+
   latest = 1 as Timestamp;
   readonly committed: FinishedTransaction[] = [];
   readonly refuse = new Set<string>();
@@ -69,6 +72,7 @@ async function withPool(isolates: number, body: (harness: Harness) => Promise<vo
     nextIsolate: () => ++lastIsolate,
     sink,
     limits: { ...DEFAULT_RUNTIME_LIMITS, userTimeMs: 400 },
+    usage: new LimitUsage(),
     onFault: () => {},
   });
   const call: Harness["call"] = (kind, name, args = {}, isExclusive = false) =>
@@ -223,6 +227,7 @@ Deno.test("a program that cannot start is an error at once", async () => {
     nextIsolate: () => 1,
     sink: new FakeSink(),
     limits: DEFAULT_RUNTIME_LIMITS,
+    usage: new LimitUsage(),
     onFault: () => {},
   });
   await assert.rejects(start, /cannot start an isolate/);

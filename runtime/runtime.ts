@@ -7,6 +7,7 @@ import { ActionSyscalls, registerFunctionCalls } from "./action_syscalls.ts";
 import { Analyzer } from "./analysis.ts";
 import type { InitFrame, IsolateMode, ModuleAnalysis } from "./frames.ts";
 import type { IsolateProgram } from "./isolate_process.ts";
+import { LimitUsage } from "./limit_usage.ts";
 import { DEFAULT_RUNTIME_LIMITS, type RuntimeLimits } from "./limits.ts";
 import { Pool } from "./pool.ts";
 import { isSystemModule, runSystemQuery, type SystemFunctions } from "./system_functions.ts";
@@ -52,6 +53,8 @@ export class Runtime implements FunctionRunner {
   readonly actionSyscalls: ActionSyscalls;
   readonly analyze: Analyzer;
   readonly limits: RuntimeLimits;
+  /** The highest use of each limit since the start. */
+  readonly usage: LimitUsage;
   readonly #engine: Engine;
   readonly #systemFunctions: SystemFunctions;
   readonly #pool: Pool;
@@ -61,12 +64,19 @@ export class Runtime implements FunctionRunner {
 
   private constructor(
     options: RuntimeOptions,
-    parts: { limits: RuntimeLimits; pool: Pool; actions: ActionPool; analyze: Analyzer },
+    parts: {
+      limits: RuntimeLimits;
+      usage: LimitUsage;
+      pool: Pool;
+      actions: ActionPool;
+      analyze: Analyzer;
+    },
     actionSyscalls: ActionSyscalls,
   ) {
     this.#engine = options.engine;
     this.#systemFunctions = options.systemFunctions;
     this.limits = parts.limits;
+    this.usage = parts.usage;
     this.#pool = parts.pool;
     this.#actions = parts.actions;
     this.analyze = parts.analyze;
@@ -80,6 +90,7 @@ export class Runtime implements FunctionRunner {
     const { engine } = options;
     const onFault = options.onFault ?? ((message) => console.error(`runtime: ${message}`));
     const limits = { ...DEFAULT_RUNTIME_LIMITS, ...options.limits };
+    const usage = new LimitUsage();
     // The engine forgets all chains when it opens, so counting may begin again.
     let lastIsolate = 0;
     const nextIsolate = () => ++lastIsolate;
@@ -94,6 +105,7 @@ export class Runtime implements FunctionRunner {
       nextIsolate,
       sink: engine.committer,
       limits,
+      usage,
       onFault,
     });
     const actions = new ActionPool({
@@ -107,10 +119,17 @@ export class Runtime implements FunctionRunner {
       nextIsolate,
       dispatch: (name, args, call) => actionSyscalls.answer(name, args, call),
       limits,
+      usage,
       onFault,
     });
-    const analyze = new Analyzer({ program, init: init("transactions"), nextIsolate, limits });
-    return new Runtime(options, { limits, pool, actions, analyze }, actionSyscalls);
+    const analyze = new Analyzer({
+      program,
+      init: init("transactions"),
+      nextIsolate,
+      limits,
+      usage,
+    });
+    return new Runtime(options, { limits, usage, pool, actions, analyze }, actionSyscalls);
   }
 
   // deno-lint-ignore require-await -- errors must be rejections

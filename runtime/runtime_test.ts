@@ -149,6 +149,39 @@ Deno.test("slow mutations that spill to other isolates conflict, run again and l
     assert.equal(await query("read", { id }), 72);
   }));
 
+Deno.test("a long mutation is not starved by many short ones on the same document", () =>
+  withRuntime(async ({ mutation, query }) => {
+    const id = await mutation("create");
+    let isLongDone = false;
+    let short = 0;
+    const pump = async () => {
+      while (!isLongDone) {
+        await mutation("increment", { id });
+        short++;
+      }
+    };
+    const pumps = Array.from({ length: 8 }, pump);
+    try {
+      for (let i = 0; i < 2; i++) await mutation("spin", { id, ms: 150 });
+    } finally {
+      isLongDone = true;
+      await Promise.all(pumps);
+    }
+    assert.ok(short > 0);
+    assert.equal(await query("read", { id }), short + 2);
+  }));
+
+Deno.test("the runtime knows how near functions came to their limits", () =>
+  withRuntime(async ({ runtime, mutation }) => {
+    const id = await mutation("create");
+    await mutation("increment", { id });
+    const { usage } = runtime;
+    assert.equal(usage.highest("documentsWritten"), 1);
+    assert.ok(usage.highest("argsBytes")! >= 32 && usage.highest("userTimeMs")! > 0);
+    assert.ok(usage.highest("analysisTimeMs") === null || usage.highest("analysisTimeMs")! > 0);
+    assert.equal(usage.highest("functionsScheduled"), null);
+  }));
+
 Deno.test("an isolate's conflict with a write of the server itself", () =>
   withRuntime(async ({ engine, mutation, query }) => {
     const id = await mutation("create") as string;

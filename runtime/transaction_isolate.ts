@@ -7,6 +7,7 @@ import type { PendingCall } from "./call_queue.ts";
 import { ChainCoordinator, type CommitSink } from "./chain_coordinator.ts";
 import type { FromIsolate, InitFrame, RunResult } from "./frames.ts";
 import { type ExitReason, IsolateProcess, type IsolateProgram } from "./isolate_process.ts";
+import type { HighestUse } from "./limit_usage.ts";
 import type { RuntimeLimits } from "./limits.ts";
 import { processUsage } from "./process_usage.ts";
 import { internalError } from "./system_failure.ts";
@@ -20,6 +21,8 @@ export interface TransactionIsolateEvents {
   finished(isolate: TransactionIsolate, call: PendingCall, result: RunResult | null): void;
   /** The call ran on top of a mutation that never happened. */
   stale(calls: readonly PendingCall[]): void;
+  /** Functions came nearer to their limits than any before in that isolate. */
+  usage(highest: HighestUse): void;
   /** All frames that had arrived are handled. */
   turn(): void;
   ended(isolate: TransactionIsolate, end: IsolateEnd): void;
@@ -188,6 +191,9 @@ export class TransactionIsolate {
           break;
         case "progress":
           this.#watchdog.progress(frame.userMs, frame.systemMs);
+          break;
+        case "usage":
+          this.#events.usage(frame.highest);
           break;
         case "failed": {
           const pending = this.#remove(frame.callId);

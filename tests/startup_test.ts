@@ -60,6 +60,26 @@ Deno.test("the first start makes a private directory and prints what a person ne
   assert.equal(await server.stop("SIGINT"), 0);
 });
 
+Deno.test("limits from a file, and how near functions came to them", async () => {
+  await using data = await temporary();
+  const file = `${data.dir}/limits.json`;
+  const start = ["start", "--data-dir", `${data.dir}/data`, "--limits", file];
+  await failsWith(2, /cannot read the limits file/, start);
+  await Deno.writeTextFile(file, '{"documentsReed": 1}');
+  await failsWith(2, /unknown limit: documentsReed/, start);
+  await Deno.writeTextFile(file, '{"documentsRead": 123}');
+
+  await using server = await Server.start({ flags: ["--limits", file] });
+  const url = `${server.url}/api/concave/limits`;
+  const refused = await fetch(url);
+  await refused.body?.cancel();
+  assert.ok(refused.status === 401 || refused.status === 403, `status ${refused.status}`);
+  const response = await fetch(url, { headers: { authorization: `Convex ${server.adminKey}` } });
+  const { limits } = await response.json();
+  assert.deepEqual(limits.documentsRead, { limit: 123, unit: "documents", highest: null });
+  assert.deepEqual(limits.userTimeMs, { limit: 1000, unit: "milliseconds", highest: null });
+});
+
 Deno.test("a busy port", async () => {
   await using data = await temporary();
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

@@ -3,6 +3,7 @@
 import { PlatformError, userError } from "../../engine/errors.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../engine/values/value.ts";
 import type { FromIsolate, RunCall, SyscallResult } from "../frames.ts";
+import type { LimitUsage } from "../limit_usage.ts";
 import type { RuntimeLimits } from "../limits.ts";
 import type { FunctionError, FunctionResult } from "../types.ts";
 import type { ActionCode } from "./action_code.ts";
@@ -43,6 +44,7 @@ export interface ActionServices {
   readonly urls: SystemUrls;
   readonly deploymentName: string;
   readonly code: ActionCode;
+  readonly usage: LimitUsage;
   send(frame: FromIsolate): void;
   clearTimer(id: number): void;
 }
@@ -105,6 +107,7 @@ export class ActionExecution implements ScopeOperations {
     this.#returns = found.returns;
     const context = idContext(catalog, path.component);
     const { bytes } = checkArguments(path, args, found.args, context, limits.argsBytes);
+    this.#services.usage.note("argsBytes", bytes);
     warnNearLimit(this.#log, ACTION_ARGUMENTS_WARNING, bytes, limits.argsBytes);
     this.#modules = new ImportedModules(
       lazyCode(this.#services.code, path.component, urls),
@@ -248,6 +251,7 @@ export class ActionExecution implements ScopeOperations {
           limits.resultBytes,
         )
       );
+      this.#services.usage.note("resultBytes", bytes);
       warnNearLimit(this.#log, ACTION_RESULT_WARNING, bytes, limits.resultBytes);
       this.#finish({ ok: true, value: text });
     } catch (error) {
@@ -276,6 +280,9 @@ export class ActionExecution implements ScopeOperations {
       bytesWritten: 0,
     };
     const logLines = this.#log.lines;
+    this.#services.usage.note("actionTimeMs", stats.executionMs);
+    this.#services.usage.note("logLines", logLines.length);
+    this.#services.usage.note("logLineBytes", this.#log.longestBytes);
     this.#services.send({ type: "actionResult", callId, result, logLines, stats });
     this.#end();
   }

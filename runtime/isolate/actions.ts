@@ -17,7 +17,8 @@ export async function serveActions(pipe: FramePipe, options: TransactionsOptions
     urls,
     deploymentName,
     code: new ActionCode(reader, new CodeCache(), options),
-    send: (frame) => pipe.send(frame),
+    send: options.send,
+    usage: services.usage,
     clearTimer,
   };
   const start = (callId: number, call: RunCall) => {

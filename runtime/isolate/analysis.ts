@@ -10,7 +10,7 @@ import { drive } from "./drive.ts";
 import { describeThrown, plainError } from "./errors.ts";
 import { Execution } from "./execution.ts";
 import { INTERNAL_ERROR_TEXT } from "./function_result.ts";
-import { realNowMs } from "./host.ts";
+import { monotonicMs, realNowMs } from "./host.ts";
 import { type ComponentCode, ImportedModules, type ImportOverrides } from "./imported_modules.ts";
 import { InstanceCache } from "./instance_cache.ts";
 import { analyzeExports } from "./module_analysis.ts";
@@ -90,13 +90,16 @@ export class Analysis {
   ): AnalyzeOutcome {
     const module = this.#modules.get(path);
     if (module === undefined) throw new Error(`module ${path} is not loaded`);
-    const { limits } = this.#options.services;
+    const { limits, usage } = this.#options.services;
     const modules = new ImportedModules(this.#code(synthetic), limits, overrides);
+    const startedMs = monotonicMs();
     try {
       const exports = modules.load(path);
       return { ok: true, value: modules.evaluate(() => body(exports, module)) };
     } catch (error) {
       return failure(error, failureCode, modules);
+    } finally {
+      usage.note("analysisTimeMs", monotonicMs() - startedMs);
     }
   }
 

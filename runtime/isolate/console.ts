@@ -24,11 +24,17 @@ export class LogLines {
   readonly #limits: LogLimits;
   readonly #onLine: ((line: LogLine) => void) | undefined;
   #overflowed = false;
+  #longestBytes = 0;
 
   /** @param onLine sees each line as it is added. */
   constructor(limits: LogLimits, onLine?: (line: LogLine) => void) {
     this.#limits = limits;
     this.#onLine = onLine;
+  }
+
+  /** UTF-8 bytes of the longest line, as far as it was kept. */
+  get longestBytes(): number {
+    return this.#longestBytes;
   }
 
   add(level: LogLevel, messages: readonly string[]): void {
@@ -73,10 +79,12 @@ export class LogLines {
       // No message of n UTF-16 units is longer than 3 n bytes: most lines need no exact count.
       const length = message.length * 3 <= left ? message.length * 3 : utf8Length(message);
       if (length > left) {
+        this.#longestBytes = limit;
         return { messages: [...messages.slice(0, i), cutUtf8(message, left)], isTruncated: true };
       }
       left -= length === message.length * 3 ? utf8Length(message) : length;
       left -= 1;
+      this.#longestBytes = Math.max(this.#longestBytes, limit - Math.max(left, 0));
       if (left < 0) return { messages: messages.slice(0, i + 1), isTruncated: true };
     }
     return { messages, isTruncated: false };

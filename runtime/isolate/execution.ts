@@ -3,6 +3,7 @@
 
 import { PlatformError, userError } from "../../engine/errors.ts";
 import type { AnalyzedFunction } from "../frames.ts";
+import type { LimitUsage } from "../limit_usage.ts";
 import type { RuntimeLimits } from "../limits.ts";
 import type { FunctionError, FunctionResult } from "../types.ts";
 import { ExecutionConsole, LogLines } from "./console.ts";
@@ -52,6 +53,7 @@ export interface ExecutionServices {
   readonly limits: RuntimeLimits;
   readonly urls: SystemUrls;
   readonly instances: InstanceCache;
+  readonly usage: LimitUsage;
   /** Called between syscalls: may tell the host that the top-level call is alive. */
   progress(callId: number, userMs: number, systemMs: number, nowMs: number): void;
 }
@@ -127,6 +129,7 @@ export class Execution {
         idContext(run.tx.catalog, request.path.component),
         services.limits.argsBytes,
       );
+      services.usage.note("argsBytes", bytes);
       warnNearLimit(this.log, ARGUMENTS_WARNING, bytes, services.limits.argsBytes);
       this.#countSystemTime();
       this.#invoke();
@@ -339,6 +342,7 @@ export class Execution {
         idContext(this.run.tx.catalog, path.component),
         limits.resultBytes,
       );
+      this.services.usage.note("resultBytes", bytes);
       warnNearLimit(this.log, RESULT_WARNING, bytes, limits.resultBytes);
       this.#finish({ ok: true, value: text });
     } catch (error) {
@@ -356,10 +360,17 @@ export class Execution {
     this.result = result;
     this.run.closeAllStreams();
     this.#pending.length = 0;
-    if (this.request.depth === 0) {
-      warnTransaction(this.log, this.run.tx.usage, this.run.tx.limits);
-      warnUserTime(this.log, this.userMs, this.services.limits.userTimeMs);
-    }
+    const { usage } = this.services;
+    usage.note("userTimeMs", this.userMs);
+    usage.note("nestedDepth", this.request.depth);
+    usage.note("logLines", this.log.lines.length);
+    usage.note("logLineBytes", this.log.longestBytes);
+    if (this.request.depth > 0) return;
+    const { tx } = this.run;
+    usage.note("systemTimeMs", this.systemMs);
+    usage.noteAll(tx.usage);
+    warnTransaction(this.log, tx);
+    warnUserTime(this.log, this.userMs, this.services.limits.userTimeMs);
   }
 
   #countUserTime(): void {

@@ -67,6 +67,12 @@ export function failProcess(error: unknown): never {
   return exitProcess(1);
 }
 
+const memoryUsage = Deno.memoryUsage;
+/** Memory that JavaScript values take. */
+export function heapUsedBytes(): number {
+  return memoryUsage().heapUsed;
+}
+
 /** Milliseconds since the epoch, with a fraction, unaffected by what user code sees. */
 export const realNowMs: () => number = Date.now;
 

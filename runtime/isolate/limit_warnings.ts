@@ -1,6 +1,12 @@
 // Warnings in the log of a function that came near a limit (spec function-runtime 6).
 
-import type { TransactionLimits, TransactionUsage } from "../../engine/limits.ts";
+import {
+  DOCUMENT_BYTES_MAX,
+  DOCUMENT_NESTING_MAX,
+  type TransactionLimits,
+  type TransactionUsage,
+} from "../../engine/limits.ts";
+import type { Transaction } from "../../engine/transaction.ts";
 import type { LogLines } from "./console.ts";
 
 const WARNING_SHARE = 0.8;
@@ -11,7 +17,7 @@ const READ_HINT =
 interface Warning {
   readonly code: string;
   readonly text: string;
-  readonly unit: "" | " bytes";
+  readonly unit: "" | " bytes" | " levels";
   readonly hint: string;
 }
 
@@ -96,13 +102,20 @@ export function warnNearLimit(
   log.addSystem("WARN", message, `warning:${code}`);
 }
 
-export function warnTransaction(
-  log: LogLines,
-  usage: TransactionUsage,
-  limits: TransactionLimits,
-): void {
+export function warnTransaction(log: LogLines, tx: Transaction): void {
+  const { usage, limits, largestWrite, deepestWrite } = tx;
   for (const [field, warning] of TRANSACTION_WARNINGS) {
     warnNearLimit(log, warning, usage[field], limits[field]);
+  }
+  if (largestWrite !== null) {
+    const text = `Large document written with ID "${largestWrite.id}"`;
+    const warning = { code: "TooLargeDocument", text, ...BYTES };
+    warnNearLimit(log, warning, largestWrite.size, DOCUMENT_BYTES_MAX);
+  }
+  if (deepestWrite !== null) {
+    const text = `Deeply nested document written with ID "${deepestWrite.id}"`;
+    const warning = { code: "TooNested", text, unit: " levels", hint: "" } as const;
+    warnNearLimit(log, warning, deepestWrite.size, DOCUMENT_NESTING_MAX);
   }
 }
 

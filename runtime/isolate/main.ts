@@ -3,7 +3,13 @@
 
 import { CursorCipher } from "../../engine/query/cursor.ts";
 import { openReadOnly, SnapshotReader } from "../../engine/snapshot.ts";
-import { type InitFrame, PROGRESS_INTERVAL_MS, type ToIsolate } from "../frames.ts";
+import {
+  type FromIsolate,
+  type InitFrame,
+  PROGRESS_INTERVAL_MS,
+  type ToIsolate,
+} from "../frames.ts";
+import { LimitUsage } from "../limit_usage.ts";
 import { serveActions } from "./actions.ts";
 import { Analysis } from "./analysis.ts";
 import type { ExecutionServices } from "./execution.ts";
@@ -15,6 +21,14 @@ import { seedFromHex } from "./random.ts";
 import { Transactions, type TransactionsOptions } from "./transactions.ts";
 
 const pipe = new FramePipe();
+const usage = new LimitUsage();
+
+/** Sends a frame and, before it, what it brought nearer to the limits. */
+function send(frame: FromIsolate): void {
+  const highest = usage.takeRisen();
+  if (highest !== null) pipe.send({ type: "usage", highest });
+  pipe.send(frame);
+}
 
 function start(): void {
   const init = pipe.receive();
@@ -37,6 +51,7 @@ function transactionsOptions(init: InitFrame, reader: SnapshotReader): Transacti
     limits: runtimeLimits,
     urls: env,
     instances: new InstanceCache(runtimeLimits),
+    usage,
     progress: reportProgress,
   };
   return {
@@ -47,7 +62,7 @@ function transactionsOptions(init: InitFrame, reader: SnapshotReader): Transacti
     services,
     urls: env,
     deploymentName: "",
-    send: (frame) => pipe.send(frame),
+    send,
   };
 }
 
@@ -96,7 +111,7 @@ class TransactionServer {
         return true;
       case "analyze":
         this.#analysis.run(frame.request, (outcome) => {
-          pipe.send({ type: "analyzed", id: frame.id, outcome });
+          send({ type: "analyzed", id: frame.id, outcome });
           this.#next();
         });
         return true;

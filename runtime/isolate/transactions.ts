@@ -16,11 +16,14 @@ import { CodeCache, CodeView } from "./code_view.ts";
 import { drive } from "./drive.ts";
 import { Execution, type ExecutionServices } from "./execution.ts";
 import { INTERNAL_ERROR_TEXT } from "./function_result.ts";
-import { monotonicMs, realNowMs } from "./host.ts";
+import { heapUsedBytes, monotonicMs, realNowMs } from "./host.ts";
 import { componentCode, type SystemUrls } from "./imported_modules.ts";
 import { RandomStream, seedFromHex } from "./random.ts";
 import { ReuseState, type RunState, TransactionRun } from "./transaction_run.ts";
 
+/** Least time between two looks at the heap. */
+const HEAP_NOTE_INTERVAL_MS = 100;
+const BYTES_PER_MEBIBYTE = 2 ** 20;
 /** Ids and the function's random numbers come from different streams of one seed. */
 const ID_STREAM_TAG = 1;
 
@@ -49,6 +52,7 @@ export class Transactions {
   readonly #chain = new Chain();
   readonly #codeCache = new CodeCache();
   #epoch = 0;
+  #heapNotedMs = 0;
 
   constructor(options: TransactionsOptions) {
     this.#options = options;
@@ -78,6 +82,7 @@ export class Transactions {
       if (call === undefined) {
         this.#chain.release();
         batch.view.close();
+        this.#noteHeap();
         release();
         done();
         return;
@@ -92,6 +97,14 @@ export class Transactions {
       });
     };
     next(0);
+  }
+
+  #noteHeap(): void {
+    const nowMs = monotonicMs();
+    if (nowMs - this.#heapNotedMs < HEAP_NOTE_INTERVAL_MS) return;
+    this.#heapNotedMs = nowMs;
+    const mebibytes = Math.round(heapUsedBytes() / BYTES_PER_MEBIBYTE);
+    this.#options.services.usage.note("heapMebibytes", mebibytes);
   }
 
   #runCall(batch: BatchView, call: RunCall, done: (result: RunResult | null) => void): void {
