@@ -18,6 +18,7 @@ import {
 import { Deployment } from "./deployment/deployment.ts";
 import { ServerLog } from "./deployment/server_log.ts";
 import { LimitsFileError, readLimitsFile } from "./deployment/limits_file.ts";
+import { TrustedProxies } from "./deployment/trusted_proxies.ts";
 import { DatabaseOpenError } from "./engine/open_error.ts";
 import { createApiApp, type HttpHandler } from "./http/app.ts";
 import { createSiteApp } from "./http/site.ts";
@@ -77,6 +78,7 @@ async function start(config: StartConfig): Promise<void> {
     actionIsolates: ACTION_ISOLATES,
     limits,
     redact: config.redactLogs,
+    trustedProxies: new TrustedProxies(config.trustedProxies),
     log,
   });
   deployment.engine.onFatal((error) => {
@@ -84,7 +86,7 @@ async function start(config: StartConfig): Promise<void> {
     Deno.exit(EXIT_FAILURE);
   });
   api.serve(createApiApp(deployment));
-  site.serve(createSiteApp());
+  site.serve(createSiteApp(deployment));
   printWelcome(data, deployment, cloudUrl, siteUrl);
 
   const signal = await stopping;

@@ -4,6 +4,7 @@
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import type { LogFormat } from "./server_log.ts";
+import { DEFAULT_TRUSTED_PROXIES, TrustedProxies } from "./trusted_proxies.ts";
 
 const DEFAULT_HOST = "127.0.0.1";
 const DEFAULT_PORT = 3210;
@@ -27,6 +28,8 @@ Flags of start (each is also a variable, --data-dir is CONCAVE_DATA_DIR; flags w
   --instance-name NAME   Name of the deployment, kept in the data directory (default concave).
   --isolates N           Processes that run queries and mutations (default: cores - 1, 1 to 8).
   --limits FILE          JSON file with changes to the limits on functions.
+  --trusted-proxies LIST Peers whose X-Forwarded-* and Forwarded headers count: addresses, networks,
+                         loopback, private, all or none (default ${DEFAULT_TRUSTED_PROXIES}).
   --log-format FORMAT    human (default) or json.
   --redact-logs          Show clients neither log lines nor details of errors.
 
@@ -56,6 +59,7 @@ export interface StartConfig {
   readonly isolates: number;
   /** File with changes to the limits; null: none. */
   readonly limitsFile: string | null;
+  readonly trustedProxies: string;
   readonly logFormat: LogFormat;
   readonly redactLogs: boolean;
 }
@@ -91,6 +95,8 @@ const startShape = z.object({
   "isolates": z.string().regex(/^[1-9]\d*$/, "must be a positive number").transform(Number)
     .refine((value) => value <= ISOLATES_MAX, `must be at most ${ISOLATES_MAX}`).optional(),
   "limits": z.string().min(1, "must not be empty").optional(),
+  "trusted-proxies": z.string().refine(isPeerList, "must be a list of addresses and networks")
+    .default(DEFAULT_TRUSTED_PROXIES),
   "log-format": z.enum(["human", "json"], { error: "must be human or json" }).default("human"),
   "redact-logs": flag.default(false),
 });
@@ -127,6 +133,7 @@ export function parseCommandLine(
         instanceName: values["instance-name"] ?? null,
         isolates: values.isolates ?? Math.min(Math.max(cores - 1, 1), 8),
         limitsFile: values.limits ?? null,
+        trustedProxies: values["trusted-proxies"],
         logFormat: values["log-format"],
         redactLogs: values["redact-logs"],
       };
@@ -179,6 +186,15 @@ function parseFlags(names: readonly string[], args: readonly string[]): Record<s
 
 function firstSentence(text: string): string {
   return text.split(/\.\s|\n/)[0]!;
+}
+
+function isPeerList(text: string): boolean {
+  try {
+    new TrustedProxies(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isOrigin(text: string): boolean {

@@ -19,6 +19,7 @@ Deno.test("start without flags listens on the platform's ports of this machine",
     instanceName: null,
     isolates: 3,
     limitsFile: null,
+    trustedProxies: "loopback,private",
     logFormat: "human",
     redactLogs: false,
   });

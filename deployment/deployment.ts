@@ -10,7 +10,14 @@ import { Runtime } from "../runtime/runtime.ts";
 import { type LimitName, LIMITS, runtimeLimits, transactionLimits } from "../runtime/limits.ts";
 import { registerFunctionCalls } from "../runtime/action_syscalls.ts";
 import type { TestQueryResult } from "../runtime/frames.ts";
-import type { FunctionRunner, RequestContext } from "../runtime/types.ts";
+import type {
+  ActionOutcome,
+  FunctionCall,
+  FunctionRunner,
+  HttpActionRunner,
+  HttpExchange,
+  RequestContext,
+} from "../runtime/types.ts";
 import { SyncServer } from "../sync/sync_server.ts";
 import { AdminKeys } from "./admin_key.ts";
 import { readAuthProviders } from "./auth_evaluation.ts";
@@ -32,6 +39,7 @@ import { LoggedRunner } from "./logged_runner.ts";
 import type { EvaluationContext } from "./push_evaluation.ts";
 import type { ServerLog } from "./server_log.ts";
 import { evaluatePush, startPush } from "./start_push.ts";
+import type { TrustedProxies } from "./trusted_proxies.ts";
 import { systemFunctions } from "./system_functions/registry.ts";
 import { runTestQuery, type TestBundle } from "./test_query.ts";
 import { type SchemaIds, waitForSchema } from "./wait_for_schema.ts";
@@ -53,6 +61,8 @@ export interface DeploymentOptions {
   readonly limits: LimitChanges;
   /** Show clients neither log lines nor the details of errors. */
   readonly redact: boolean;
+  /** Whose forwarding headers are believed. */
+  readonly trustedProxies: TrustedProxies;
   readonly log: ServerLog;
 }
 
@@ -60,12 +70,14 @@ export class Deployment {
   readonly instanceName: string;
   readonly version: string;
   readonly redact: boolean;
+  readonly trustedProxies: TrustedProxies;
   readonly log: ServerLog;
   readonly adminKeys: AdminKeys;
   readonly authenticator: Authenticator;
   /** Runs functions and logs their executions. */
   readonly runner: FunctionRunner;
   readonly sync: SyncServer;
+  readonly #httpActions: HttpActionRunner;
   readonly #origins: SystemVariables;
   readonly #configuration: ConfigurationChanges;
   readonly #closing = new AbortController();
@@ -79,6 +91,7 @@ export class Deployment {
     this.instanceName = options.instanceName;
     this.version = options.version;
     this.redact = options.redact;
+    this.trustedProxies = options.trustedProxies;
     this.log = options.log;
     this.#origins = originsOf(options);
     this.adminKeys = new AdminKeys(options.secret, options.instanceName);
@@ -87,7 +100,9 @@ export class Deployment {
       providers: () => engine.read(readAuthProviders).value,
     });
     this.#configuration = new ConfigurationChanges(engine, runtime.analyze, this.#origins);
-    this.runner = new LoggedRunner(runtime, functionLogs, engine.clock);
+    const runner = new LoggedRunner(runtime, functionLogs, engine.clock);
+    this.runner = runner;
+    this.#httpActions = runner;
     // Calls that actions make appear in the log, too.
     registerFunctionCalls(runtime.actionSyscalls, engine, this.runner);
     this.sync = new SyncServer({
@@ -174,6 +189,11 @@ export class Deployment {
     context: RequestContext,
   ): Promise<TestQueryResult> {
     return await runTestQuery(bundle, args, context, this.#evaluationContext());
+  }
+
+  /** Answers a request with the app's `http.js`. Resolves after the last byte of the answer. */
+  async runHttpAction(call: FunctionCall, exchange: HttpExchange): Promise<ActionOutcome> {
+    return await this.#httpActions.runHttpAction(call, exchange);
   }
 
   // Configuration.

@@ -50,7 +50,7 @@ export function logEntryJson({ entry, time }: StoredEntry, structured: boolean):
     executionTime: entry.duration / 1000,
     userExecutionTime: entry.stats.executionMs / 1000,
     caller: entry.caller,
-    success: null,
+    success: entry.httpStatus === null ? null : { status: String(entry.httpStatus) },
     error: entry.error,
     parentExecutionId: null,
     cachedResult: false,

@@ -33,6 +33,8 @@ export interface CompletionEntry extends Execution {
   readonly logLines: readonly LogLine[];
   readonly stats: ExecutionStats;
   readonly returnBytes: number | null;
+  /** Of the answer of an HTTP action. */
+  readonly httpStatus: number | null;
 }
 
 /** Lines of an action that is still running. */

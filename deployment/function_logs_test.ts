@@ -26,6 +26,7 @@ function completion(identifier: string): CompletionEntry {
       documentsWritten: 0,
       bytesWritten: 0,
     },
+    httpStatus: null,
     returnBytes: 4,
   };
 }

@@ -11,12 +11,15 @@ import type {
   FunctionPath,
   FunctionResult,
   FunctionRunner,
+  HttpActionRunner,
+  HttpExchange,
+  HttpResponseHead,
   LogLine,
   MutationOutcome,
   QueryOutcome,
 } from "../runtime/types.ts";
 import { isSystemModule, printFunctionPath } from "../sync/function_path.ts";
-import type { FunctionLogs } from "./function_logs.ts";
+import type { CompletionEntry, FunctionLogs } from "./function_logs.ts";
 
 /** What outcomes of all kinds have in common. */
 interface Outcome {
@@ -25,9 +28,9 @@ interface Outcome {
   readonly stats: ExecutionStats;
 }
 
-export class LoggedRunner implements FunctionRunner {
+export class LoggedRunner implements FunctionRunner, HttpActionRunner {
   constructor(
-    private readonly runner: FunctionRunner,
+    private readonly runner: FunctionRunner & HttpActionRunner,
     private readonly logs: FunctionLogs,
     private readonly now: () => number,
   ) {}
@@ -69,6 +72,39 @@ export class LoggedRunner implements FunctionRunner {
     return outcome;
   }
 
+  /** Requests that no route of the app matches are not logged. */
+  async runHttpAction(
+    call: FunctionCall,
+    exchange: HttpExchange,
+    onLog?: (line: LogLine) => void,
+  ): Promise<ActionOutcome> {
+    const startedAt = this.now();
+    const executionId = randomUUID();
+    const { method, path } = exchange.request;
+    let head: HttpResponseHead | null = null;
+    const respond: HttpExchange["respond"] = (responseHead, body) => {
+      head = responseHead;
+      exchange.respond(responseHead, body);
+    };
+    const outcome = await this.runner.runHttpAction(call, { ...exchange, respond }, (line) => {
+      this.logs.add({
+        type: "progress",
+        ...this.#execution("httpAction", call, startedAt, executionId),
+        identifier: `${method} ${path}`,
+        logLines: [line],
+      }, this.now());
+      onLog?.(line);
+    });
+    const answered = head as HttpResponseHead | null;
+    if (answered !== null && answered.route === null) return outcome;
+    this.#complete("httpAction", call, startedAt, outcome, executionId, {
+      identifier: `${method} ${answered?.route ?? path}`,
+      httpStatus: outcome.result.ok ? answered?.status ?? null : null,
+      returnBytes: null,
+    });
+    return outcome;
+  }
+
   kindOf(path: FunctionPath): FunctionKind | null {
     return this.runner.kindOf(path);
   }
@@ -79,6 +115,7 @@ export class LoggedRunner implements FunctionRunner {
     startedAt: number,
     { result, logLines, stats }: Outcome,
     executionId: string = randomUUID(),
+    overrides: Partial<CompletionEntry> = {},
   ): void {
     if (isSystemModule(call.path.module)) return;
     const now = this.now();
@@ -92,6 +129,8 @@ export class LoggedRunner implements FunctionRunner {
       logLines,
       stats,
       returnBytes: result.ok ? result.value.length : null,
+      httpStatus: null,
+      ...overrides,
     }, now);
   }
 

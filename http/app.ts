@@ -16,14 +16,16 @@ import { errorResponse } from "./errors.ts";
 import { addFunctionRoutes } from "./functions_api.ts";
 import { addLogRoutes } from "./logs_api.ts";
 import { addMetaRoutes } from "./meta.ts";
+import { readForwarding } from "./forwarding.ts";
+import { peerOf } from "./peer.ts";
 import { getPath, Routes } from "./routes.ts";
-import { siteNotEnabled } from "./site.ts";
+import { createSiteApp } from "./site.ts";
 import { syncPathVersion, upgradeToSync } from "./sync_upgrade.ts";
 
 /** A handler that takes longer answers 408; what it started goes on. */
 const HANDLER_TIMEOUT_MS = 300_000;
 /** HTTP actions, on the API port. */
-const SITE_PREFIX = "/http/";
+const SITE_PREFIX = "/http";
 
 export type HttpHandler = (
   request: Request,
@@ -39,15 +41,19 @@ export function createApiApp(deployment: Deployment): HttpHandler {
   addEnvironmentRoutes(routes, deployment);
   addLogRoutes(routes, deployment);
   const route = routes.build();
+  const site = createSiteApp(deployment, SITE_PREFIX);
 
   return async (request, info) => {
     const path = getPath(request);
-    if (path.startsWith(SITE_PREFIX)) return siteNotEnabled();
+    if (path.startsWith(`${SITE_PREFIX}/`)) return await site(request, info);
+    const peer = peerOf(info);
+    const { trustedProxies } = deployment;
+    const clientAddress = readForwarding(request.headers, peer, trustedProxies).client ?? peer;
     let client: ClientVersion;
     try {
       const syncVersion = syncPathVersion(path);
       if (syncVersion !== undefined) {
-        return upgradeToSync(request, syncVersion, peerOf(info), deployment);
+        return upgradeToSync(request, syncVersion, clientAddress, deployment);
       }
       client = clientOf(request);
     } catch (error) {
@@ -57,7 +63,7 @@ export function createApiApp(deployment: Deployment): HttpHandler {
     let response: Response;
     try {
       response = await withTimeout(
-        route(request, { client, peer: peerOf(info) }),
+        route(request, { client, clientAddress }),
       );
     } catch (error) {
       response = errorResponse(error, deployment.log, request);
@@ -91,11 +97,6 @@ function withDeprecation(request: Request, response: Response): Response {
     response.headers.set("x-convex-deprecation-message", deprecation.message);
   }
   return response;
-}
-
-function peerOf(info: Deno.ServeHandlerInfo): string | null {
-  const { remoteAddr } = info;
-  return "hostname" in remoteAddr ? remoteAddr.hostname : null;
 }
 
 function withTimeout(response: Response | Promise<Response>): Response | Promise<Response> {

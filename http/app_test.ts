@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { AdminKeys } from "../deployment/admin_key.ts";
 import type { Deployment } from "../deployment/deployment.ts";
+import { TrustedProxies } from "../deployment/trusted_proxies.ts";
 import { FunctionLogs } from "../deployment/function_logs.ts";
 import { Authenticator } from "../deployment/identity.ts";
 import { InstanceSecret } from "../deployment/instance_secret.ts";
 import { ServerLog } from "../deployment/server_log.ts";
 import { PlatformError, userError } from "../engine/errors.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
-import type { FunctionCall, FunctionKind } from "../runtime/types.ts";
+import type { FunctionCall, FunctionKind, HttpExchange } from "../runtime/types.ts";
 import { createApiApp } from "./app.ts";
 
 const adminKeys = new AdminKeys(new InstanceSecret(new Uint8Array(32)), "test");
@@ -29,6 +30,7 @@ class FakeDeployment {
   readonly version = "1.2.3";
   readonly redact: boolean = false;
   readonly functionLogs = new FunctionLogs();
+  readonly trustedProxies = new TrustedProxies();
   readonly authenticator = new Authenticator({ adminKeys, providers: () => [] });
   readonly engine = { committer: { durable: 5 as Timestamp } };
   readonly runner = {
@@ -38,6 +40,13 @@ class FakeDeployment {
     runAction: (call: FunctionCall) => this.#run("action", call),
   };
   readonly sync = { query: (call: FunctionCall) => this.#run("query", call) };
+
+  runHttpAction(call: FunctionCall, exchange: HttpExchange) {
+    const { request } = exchange;
+    exchange.respond({ status: 404, headers: [], body: "none", route: null }, null);
+    this.calls.push({ kind: request.path, call });
+    return Promise.resolve({ result: { ok: true, value: "null" }, logLines: [], stats });
+  }
 
   canonicalUrls() {
     return { CONVEX_CLOUD_URL: "http://cloud", CONVEX_SITE_URL: "http://site" };

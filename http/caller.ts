@@ -50,13 +50,7 @@ export function functionContext(context: RequestContext, identity: Identity): Fu
     identity,
     caller: "HttpApi",
     visibility: isAdmin(identity) ? "all" : "public",
-    ip: clientAddress(headers, context.env.peer),
+    ip: context.env.clientAddress,
     userAgent: headers.get("user-agent"),
   };
-}
-
-/** The address of the client: the first one that proxies report, else the peer's. */
-export function clientAddress(headers: Headers, peer: string | null): string | null {
-  const forwarded = headers.get("x-forwarded-for");
-  return forwarded === null ? peer : forwarded.split(",")[0]!.trim();
 }

@@ -7,8 +7,8 @@ import type { ClientVersion } from "../sync/client_version.ts";
 /** What the edge knows about a request besides the request itself. */
 export interface RequestBindings {
   readonly client: ClientVersion;
-  /** Address of the peer. */
-  readonly peer: string | null;
+  /** What a trusted proxy says, else the address of the peer. */
+  readonly clientAddress: string | null;
 }
 
 export type RequestContext = Context<{ Bindings: RequestBindings }>;

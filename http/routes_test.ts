@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { UNKNOWN_CLIENT } from "../sync/client_version.ts";
 import { getPath, Routes } from "./routes.ts";
 
-const bindings = { client: UNKNOWN_CLIENT, peer: null };
+const bindings = { client: UNKNOWN_CLIENT, clientAddress: null };
 
 function table() {
   const routes = new Routes();

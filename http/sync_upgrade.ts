@@ -3,7 +3,6 @@
 
 import type { Deployment } from "../deployment/deployment.ts";
 import { type PlatformError, userError } from "../engine/errors.ts";
-import { clientAddress } from "./caller.ts";
 import { requireSupported, socketClientVersion } from "../sync/client_version.ts";
 
 /** A socket without any frame, pongs included, for this long is closed. */
@@ -24,7 +23,7 @@ export function syncPathVersion(path: string): string | null | undefined {
 export function upgradeToSync(
   request: Request,
   pathVersion: string | null,
-  peer: string | null,
+  clientAddress: string | null,
   deployment: Deployment,
 ): Response {
   const { headers } = request;
@@ -36,7 +35,7 @@ export function upgradeToSync(
     idleTimeout: IDLE_TIMEOUT_SECONDS,
   });
   deployment.sync.accept(socket, client, {
-    ip: clientAddress(headers, peer),
+    ip: clientAddress,
     userAgent: headers.get("user-agent"),
   });
   return response;

@@ -2,20 +2,33 @@
 // syscalls and is answered by whoever was named for it.
 
 import type { PlatformError } from "../engine/errors.ts";
+import { ByteStreams } from "./byte_streams.ts";
 import type { FromIsolate, InitFrame, RunCall, SyscallResult } from "./frames.ts";
 import { type ExitReason, IsolateProcess, type IsolateProgram } from "./isolate_process.ts";
 import type { HighestUse } from "./limit_usage.ts";
 import { processUsage } from "./process_usage.ts";
-import type { ActionOutcome, LogLine } from "./types.ts";
+import { HTTP_BODY_STREAM } from "./stream_frames.ts";
+import type { ActionOutcome, HttpExchange, HttpResponseHead, LogLine } from "./types.ts";
+
+/** The bytes that belong to one syscall. */
+export interface SyscallStreams {
+  /** What the action sends with its request. */
+  input(): ReadableStream<Uint8Array>;
+  /** Sends bytes after the answer. */
+  output(bytes: ReadableStream<Uint8Array>): void;
+}
 
 export type ActionSyscallDispatcher = (
   name: string,
   args: string,
   call: RunCall,
+  streams: SyscallStreams,
 ) => Promise<SyscallResult>;
 
 export interface RunningAction {
   readonly call: RunCall;
+  /** Of an HTTP action. */
+  readonly exchange: HttpExchange | null;
   readonly onLog: (line: LogLine) => void;
   readonly settle: (outcome: ActionOutcome) => void;
   readonly fail: (error: PlatformError) => void;
@@ -30,6 +43,11 @@ export interface ActionIsolateEvents {
   ended(isolate: ActionIsolate, reason: ExitReason, running: readonly RunningAction[]): void;
 }
 
+interface Running {
+  readonly action: RunningAction;
+  readonly streams: ByteStreams;
+}
+
 /** A process that computes this long without a word is not given more actions. */
 const BUSY_MS_MAX = 3_000;
 /** Share of the time that counts as computing. */
@@ -39,7 +57,7 @@ export class ActionIsolate {
   readonly #process: IsolateProcess;
   readonly #events: ActionIsolateEvents;
   readonly #dispatch: ActionSyscallDispatcher;
-  readonly #running = new Map<number, RunningAction>();
+  readonly #running = new Map<number, Running>();
   #isReady = false;
   /** When the current silence began, and the processor time at that moment. */
   #silentSinceMs = 0;
@@ -61,7 +79,8 @@ export class ActionIsolate {
     this.#process.exited.then((reason) => {
       const running = [...this.#running.values()];
       this.#running.clear();
-      this.#events.ended(this, reason, running);
+      for (const { streams } of running) streams.close("the action's isolate ended");
+      this.#events.ended(this, reason, running.map(({ action }) => action));
     });
   }
 
@@ -78,13 +97,23 @@ export class ActionIsolate {
   }
 
   run(action: RunningAction): void {
-    this.#running.set(action.call.callId, action);
-    this.#process.send({ type: "action", callId: action.call.callId, call: action.call });
+    const { call, exchange } = action;
+    const { callId } = call;
+    const streams = new ByteStreams(callId, (frame) => this.#process.send(frame));
+    this.#running.set(callId, { action, streams });
+    if (exchange === null) return this.#process.send({ type: "action", callId, call });
+    this.#process.send({ type: "action", callId, call, http: exchange.request });
+    if (exchange.body !== null) streams.sendAll(HTTP_BODY_STREAM, exchange.body);
+    if (exchange.signal.aborted) this.#disconnected(callId);
+    else exchange.signal.addEventListener("abort", () => this.#disconnected(callId));
   }
 
   /** Gives an action up; its outcome is no longer wanted. */
   cancel(callId: number): void {
-    if (!this.#running.delete(callId)) return;
+    const running = this.#running.get(callId);
+    if (running === undefined) return;
+    this.#running.delete(callId);
+    running.streams.close("the action was given up");
     this.#process.send({ type: "cancel", callId });
     this.#events.finished(this);
   }
@@ -120,17 +149,27 @@ export class ActionIsolate {
           this.#events.usage(frame.highest);
           break;
         case "log":
-          this.#running.get(frame.callId)?.onLog(frame.line);
+          this.#running.get(frame.callId)?.action.onLog(frame.line);
+          break;
+        case "chunk":
+        case "end":
+        case "credit":
+        case "stop":
+          this.#running.get(frame.callId)?.streams.receive(frame);
+          break;
+        case "responseHead":
+          this.#respond(frame.callId, frame.head);
           break;
         case "syscall":
           this.#syscall(frame);
           break;
         case "actionResult": {
-          const action = this.#running.get(frame.callId);
-          if (action === undefined) break;
+          const running = this.#running.get(frame.callId);
+          if (running === undefined) break;
           this.#running.delete(frame.callId);
+          running.streams.close("the action failed before it had sent everything");
           const { result, logLines, stats } = frame;
-          action.settle({ result, logLines, stats });
+          running.action.settle({ result, logLines, stats });
           this.#events.finished(this);
           break;
         }
@@ -140,11 +179,31 @@ export class ActionIsolate {
     }
   }
 
+  #respond(callId: number, head: HttpResponseHead): void {
+    const running = this.#running.get(callId);
+    if (running === undefined) return;
+    const { action: { exchange }, streams } = running;
+    const body = head.body === "none"
+      ? null
+      : head.body === "arrived"
+      ? streams.takeArrived(HTTP_BODY_STREAM)
+      : streams.incoming(HTTP_BODY_STREAM, () => this.#disconnected(callId));
+    exchange?.respond(head, body);
+  }
+
+  #disconnected(callId: number): void {
+    if (this.#running.has(callId)) this.#process.send({ type: "disconnect", callId });
+  }
+
   async #syscall(frame: FromIsolate & { type: "syscall" }): Promise<void> {
     const { callId, opId } = frame;
-    const action = this.#running.get(callId);
-    if (action === undefined) return;
-    const result = await this.#dispatch(frame.name, frame.args, action.call);
+    const running = this.#running.get(callId);
+    if (running === undefined) return;
+    const { action, streams } = running;
+    const result = await this.#dispatch(frame.name, frame.args, action.call, {
+      input: () => streams.incoming(opId),
+      output: (bytes) => void streams.sendAll(opId, bytes),
+    });
     if (this.#running.has(callId)) this.#process.send({ type: "reply", callId, opId, result });
   }
 }

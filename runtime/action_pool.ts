@@ -15,7 +15,7 @@ import type { RuntimeLimits } from "./limits.ts";
 import { internalError } from "./system_failure.ts";
 import { closingError } from "./transaction_isolate.ts";
 import { NO_STATS } from "./transaction_runner.ts";
-import type { ActionOutcome, LogLine } from "./types.ts";
+import type { ActionOutcome, HttpExchange, LogLine } from "./types.ts";
 import { overrunMessage } from "./watchdog.ts";
 
 /** Actions that run at a time. */
@@ -59,12 +59,18 @@ export class ActionPool implements ActionIsolateEvents {
     this.#options = options;
   }
 
-  run(call: RunCall, onLog: (line: LogLine) => void): Promise<ActionOutcome> {
+  /** @param exchange of an HTTP action */
+  run(
+    call: RunCall,
+    onLog: (line: LogLine) => void,
+    exchange: HttpExchange | null = null,
+  ): Promise<ActionOutcome> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(closingError());
       if (this.#waiting.length >= WAITING_ACTIONS_MAX) return reject(overloadError());
       const action: RunningAction = {
         call,
+        exchange,
         onLog,
         settle: (outcome) => {
           clearTimeout(timer);

@@ -1,6 +1,7 @@
 // What actions ask of the server while they run. The runtime answers calls of other functions; the
 // rooms above register the rest (scheduling, files, …) under the names that the isolate sends.
 
+import type { SyscallStreams } from "./action_isolate.ts";
 import { PlatformError, userError } from "../engine/errors.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Json } from "../engine/values/value.ts";
@@ -20,9 +21,14 @@ export type SyscallArguments = { readonly [name: string]: Json };
 /**
  * Answers one syscall with JSON text.
  * @param call the action that asks
+ * @param streams bytes beside the JSON
  * @throws PlatformError what the action may be told
  */
-export type ActionSyscall = (args: SyscallArguments, call: RunCall) => Promise<string>;
+export type ActionSyscall = (
+  args: SyscallArguments,
+  call: RunCall,
+  streams: SyscallStreams,
+) => Promise<string>;
 
 /** A function of the developer's failed in a nested call: the caller sees its text. */
 class NestedFailure extends Error {
@@ -44,13 +50,18 @@ export class ActionSyscalls {
   }
 
   /** Never throws: what went wrong is the answer. */
-  async answer(name: string, args: string, call: RunCall): Promise<SyscallResult> {
+  async answer(
+    name: string,
+    args: string,
+    call: RunCall,
+    streams: SyscallStreams,
+  ): Promise<SyscallResult> {
     try {
       const handler = this.#handlers.get(name);
       if (handler === undefined) {
         throw userError("UnknownOperation", `Unknown async operation ${name}`);
       }
-      return { ok: true, value: await handler(JSON.parse(args), call) };
+      return { ok: true, value: await handler(JSON.parse(args), call, streams) };
     } catch (error) {
       if (error instanceof NestedFailure) {
         const { text, data } = error.result.error;

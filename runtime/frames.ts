@@ -1,18 +1,29 @@
 // The messages between the host and an isolate process, and their form on the pipe. A frame is four
 // bytes of length, little-endian, then that many bytes of UTF-8 JSON. Function arguments, results
-// and documents are JSON *texts* inside the frame: neither side parses what it only passes on.
+// and documents are JSON *texts* inside the frame: neither side parses what it only passes on. Chunks
+// of byte streams are not JSON: the highest bit of their length is set.
 
 import type { TransactionLimits } from "../engine/limits.ts";
 import type { DocumentWrite, FlatReadSet } from "../engine/types.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
 import type { HighestUse } from "./limit_usage.ts";
 import type { RuntimeLimits } from "./limits.ts";
+import {
+  CHUNK_HEADER_BYTES,
+  type ChunkFrame,
+  isChunk,
+  readChunk,
+  type StreamFrame,
+  writeChunkHeader,
+} from "./stream_frames.ts";
 import type {
   Caller,
   ExecutionStats,
   FunctionKind,
   FunctionPath,
   FunctionResult,
+  HttpRequestHead,
+  HttpResponseHead,
   Identity,
   LogLine,
 } from "./types.ts";
@@ -197,13 +208,22 @@ export type ToIsolate =
   | ConfirmFrame
   | ResetFrame
   | { readonly type: "analyze"; readonly id: number; readonly request: AnalyzeRequest }
-  | { readonly type: "action"; readonly callId: number; readonly call: RunCall }
+  | {
+    readonly type: "action";
+    readonly callId: number;
+    readonly call: RunCall;
+    /** For HTTP actions; the body follows as a stream. */
+    readonly http?: HttpRequestHead;
+  }
   | {
     readonly type: "reply";
     readonly callId: number;
     readonly opId: number;
     readonly result: SyscallResult;
   }
+  | StreamFrame
+  /** The client of an HTTP action left; the action goes on. */
+  | { readonly type: "disconnect"; readonly callId: number }
   /** Ends an action: it is out of time. */
   | { readonly type: "cancel"; readonly callId: number };
 
@@ -252,6 +272,9 @@ export type FromIsolate =
     readonly logLines: readonly LogLine[];
     readonly stats: ExecutionStats;
   }
+  /** An HTTP action answers; its result comes when the body is complete. */
+  | { readonly type: "responseHead"; readonly callId: number; readonly head: HttpResponseHead }
+  | StreamFrame
   | { readonly type: "log"; readonly callId: number; readonly line: LogLine }
   | {
     readonly type: "syscall";
@@ -271,6 +294,8 @@ export const PROGRESS_INTERVAL_MS = 100;
 export const FRAME_BYTES_MAX = 512 * 1024 * 1024;
 
 const HEADER_BYTES = 4;
+/** Set in the length of a frame that is a chunk. */
+const CHUNK_FLAG = 0x8000_0000;
 const INITIAL_BUFFER_BYTES = 64 * 1024;
 /** Buffers that grew beyond this are not kept for the next use. */
 const KEPT_BUFFER_BYTES_MAX = 1024 * 1024;
@@ -292,6 +317,7 @@ export class FrameEncoder {
   }
 
   add(message: unknown): void {
+    if (isChunk(message)) return this.#addChunk(message);
     const text = JSON.stringify(message);
     const start = this.#used + HEADER_BYTES;
     this.#reserve(start + text.length * UTF8_BYTES_PER_UNIT_MAX);
@@ -299,6 +325,16 @@ export class FrameEncoder {
     if (written > FRAME_BYTES_MAX) throw new RangeError(`frame of ${written} bytes is too long`);
     writeLength(this.#buffer, this.#used, written);
     this.#used = start + written;
+  }
+
+  #addChunk(chunk: ChunkFrame): void {
+    const length = CHUNK_HEADER_BYTES + chunk.bytes.length;
+    const start = this.#used + HEADER_BYTES;
+    this.#reserve(start + length);
+    writeLength(this.#buffer, this.#used, length + CHUNK_FLAG);
+    writeChunkHeader(chunk, this.#buffer, start);
+    this.#buffer.set(chunk.bytes, start + CHUNK_HEADER_BYTES);
+    this.#used = start + length;
   }
 
   /** Everything added since the last call. */
@@ -353,11 +389,14 @@ export class FrameDecoder<T = FromIsolate> {
   #cut(bytes: Uint8Array, frames: T[]): number {
     let position = 0;
     while (bytes.length - position >= HEADER_BYTES) {
-      const length = readLength(bytes, position);
+      const header = readLength(bytes, position);
+      const isChunk = header >= CHUNK_FLAG;
+      const length = isChunk ? header - CHUNK_FLAG : header;
       if (length > FRAME_BYTES_MAX) throw new RangeError(`frame of ${length} bytes is too long`);
       const start = position + HEADER_BYTES;
       if (bytes.length - start < length) break;
-      frames.push(JSON.parse(this.#decoder.decode(bytes.subarray(start, start + length))));
+      const payload = bytes.subarray(start, start + length);
+      frames.push(isChunk ? readChunk(payload) as T : JSON.parse(this.#decoder.decode(payload)));
       position = start + length;
     }
     return position;
@@ -367,7 +406,8 @@ export class FrameDecoder<T = FromIsolate> {
     let needed = this.#used + chunk.length;
     if (this.#used + chunk.length >= HEADER_BYTES && this.#used >= HEADER_BYTES) {
       // The length of the awaited frame is known: reserve it at once instead of doubling up to it.
-      needed = Math.max(needed, Math.min(readLength(this.#buffer, 0), FRAME_BYTES_MAX));
+      const length = readLength(this.#buffer, 0) % CHUNK_FLAG;
+      needed = Math.max(needed, HEADER_BYTES + Math.min(length, FRAME_BYTES_MAX));
     }
     if (needed > this.#buffer.length) {
       const larger = new Uint8Array(Math.max(needed, this.#buffer.length * 2));

@@ -51,3 +51,24 @@ Deno.test("an impossible length is refused before anything is allocated for it",
   new DataView(header.buffer).setUint32(0, FRAME_BYTES_MAX + 1, true);
   assert.throws(() => new FrameDecoder().push(header), RangeError);
 });
+
+Deno.test("chunks of bytes pass among other frames, whole or in pieces", () => {
+  const bytes = crypto.getRandomValues(new Uint8Array(3000));
+  const messages = [
+    { type: "before" },
+    { type: "chunk", callId: 2 ** 40 + 1, stream: 7, bytes },
+    { type: "chunk", callId: 1, stream: 0, bytes: new Uint8Array() },
+    { type: "after" },
+  ];
+  const encoder = new FrameEncoder();
+  for (const message of messages) encoder.add(message);
+  const all = encoder.take();
+  for (const size of [1, 7, 1000, all.length]) {
+    const decoder = new FrameDecoder<unknown>();
+    const decoded: unknown[] = [];
+    for (let i = 0; i < all.length; i += size) {
+      decoded.push(...decoder.push(all.subarray(i, i + size)));
+    }
+    assert.deepEqual(decoded, messages);
+  }
+});

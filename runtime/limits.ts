@@ -17,6 +17,8 @@ export interface RuntimeLimits {
   readonly heapMebibytes: number;
   readonly argsBytes: number;
   readonly resultBytes: number;
+  /** Body of an HTTP action's response. */
+  readonly httpResponseBytes: number;
   readonly logLines: number;
   readonly logLineBytes: number;
   readonly nestedDepth: number;
@@ -30,6 +32,7 @@ export const DEFAULT_RUNTIME_LIMITS: RuntimeLimits = {
   heapMebibytes: 64,
   argsBytes: 16 * 1024 * 1024,
   resultBytes: 16 * 1024 * 1024,
+  httpResponseBytes: 20 * 1024 * 1024,
   logLines: 256,
   logLineBytes: 32_768,
   nestedDepth: 8,
@@ -62,6 +65,7 @@ export const LIMITS: { readonly [Name in LimitName]: LimitUnit } = {
   heapMebibytes: "mebibytes",
   argsBytes: "bytes",
   resultBytes: "bytes",
+  httpResponseBytes: "bytes",
   logLines: "lines",
   logLineBytes: "bytes",
   nestedDepth: "levels",

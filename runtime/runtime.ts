@@ -18,6 +18,8 @@ import type {
   FunctionKind,
   FunctionPath,
   FunctionRunner,
+  HttpActionRunner,
+  HttpExchange,
   LogLine,
   MutationOutcome,
   QueryOutcome,
@@ -48,7 +50,7 @@ export interface RuntimeOptions {
   readonly onFault?: (message: string) => void;
 }
 
-export class Runtime implements FunctionRunner {
+export class Runtime implements FunctionRunner, HttpActionRunner {
   /** What actions may ask of the server; rooms above register more. */
   readonly actionSyscalls: ActionSyscalls;
   readonly analyze: Analyzer;
@@ -117,7 +119,7 @@ export class Runtime implements FunctionRunner {
       },
       init: init("actions"),
       nextIsolate,
-      dispatch: (name, args, call) => actionSyscalls.answer(name, args, call),
+      dispatch: (...syscall) => actionSyscalls.answer(...syscall),
       limits,
       usage,
       onFault,
@@ -154,6 +156,14 @@ export class Runtime implements FunctionRunner {
 
   runAction(call: FunctionCall, onLog: (line: LogLine) => void = () => {}): Promise<ActionOutcome> {
     return this.#actions.run(runCall(++this.#lastActionId, "action", call), onLog);
+  }
+
+  runHttpAction(
+    call: FunctionCall,
+    exchange: HttpExchange,
+    onLog: (line: LogLine) => void = () => {},
+  ): Promise<ActionOutcome> {
+    return this.#actions.run(runCall(++this.#lastActionId, "httpAction", call), onLog, exchange);
   }
 
   kindOf(path: FunctionPath): FunctionKind | null {

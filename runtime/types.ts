@@ -131,6 +131,50 @@ export interface ActionOutcome {
   readonly stats: ExecutionStats;
 }
 
+/** A request to an HTTP action, without its body. */
+export interface HttpRequestHead {
+  readonly method: string;
+  /** As the client sees it, without the prefix of the API port. */
+  readonly url: string;
+  /** The path that chooses the route, percent-encoded as in the URL. */
+  readonly path: string;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly hasBody: boolean;
+  /** Why the credentials of the request prove nothing; thrown where the action asks who calls. */
+  readonly authError: string | null;
+}
+
+/** The answer of an HTTP action, without its body. */
+export interface HttpResponseHead {
+  readonly status: number;
+  readonly headers: readonly (readonly [string, string])[];
+  /**
+   * "none": there is no body. "arrived": all of it came before the head. "stream": it comes.
+   */
+  readonly body: "none" | "arrived" | "stream";
+  /** The registered route, `/prefix/*` for one with a prefix; null: none matched. */
+  readonly route: string | null;
+}
+
+/** One request and its answer, as the runtime needs it. */
+export interface HttpExchange {
+  readonly request: HttpRequestHead;
+  readonly body: ReadableStream<Uint8Array> | null;
+  /** Aborts when the client leaves. */
+  readonly signal: AbortSignal;
+  /** Called at most once. The body fails if the action fails while it sends it. */
+  respond(head: HttpResponseHead, body: ReadableStream<Uint8Array> | Uint8Array | null): void;
+}
+
+export interface HttpActionRunner {
+  /** Resolves when the action has ended, which is after the last byte of its answer. */
+  runHttpAction(
+    call: FunctionCall,
+    exchange: HttpExchange,
+    onLog?: (line: LogLine) => void,
+  ): Promise<ActionOutcome>;
+}
+
 /**
  * Runs functions by path. Developer errors are results; platform errors (overload, internal, OCC
  * retries used up) are thrown as `PlatformError`. All checks of spec function-runtime 2 (existence,

@@ -2,12 +2,14 @@
 
 import { PlatformError, userError } from "../../engine/errors.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../engine/values/value.ts";
+import { ByteStreams } from "../byte_streams.ts";
 import type { FromIsolate, RunCall, SyscallResult } from "../frames.ts";
 import type { LimitUsage } from "../limit_usage.ts";
 import type { RuntimeLimits } from "../limits.ts";
-import type { FunctionError, FunctionResult } from "../types.ts";
+import type { StreamFrame } from "../stream_frames.ts";
+import type { FunctionError, FunctionResult, HttpRequestHead } from "../types.ts";
 import type { ActionCode } from "./action_code.ts";
-import { blobFromJson, GET_BLOB, STORE_BLOB, storeBlobArgs } from "./action_storage.ts";
+import { GET_BLOB, receiveBlob, STORE_BLOB, storeRequest } from "./action_storage.ts";
 import { ActionClock } from "./clock.ts";
 import { ExecutionConsole, LogLines } from "./console.ts";
 import { describeThrown } from "./errors.ts";
@@ -21,6 +23,7 @@ import {
   syscallError,
 } from "./function_result.ts";
 import { monotonicMs, systemRandomBytes } from "./host.ts";
+import { HttpExchange } from "./http_exchange.ts";
 import {
   type ComponentCode,
   componentCode,
@@ -30,6 +33,7 @@ import {
   type SystemUrls,
 } from "./imported_modules.ts";
 import { invoke } from "./invocation.ts";
+import type { ModuleExports } from "./module_loader.ts";
 import {
   ACTION_ARGUMENTS_WARNING,
   ACTION_RESULT_WARNING,
@@ -56,6 +60,7 @@ interface PendingReply {
 }
 
 const SEED_BYTES = 32;
+const NO_HTTP_ACTIONS = "This Convex deployment does not have HTTP actions enabled.";
 
 export class ActionExecution implements ScopeOperations {
   ended = false;
@@ -63,6 +68,9 @@ export class ActionExecution implements ScopeOperations {
   readonly #call: RunCall;
   readonly #onEnd: () => void;
   readonly #log: LogLines;
+  readonly #streams: ByteStreams;
+  /** Of an HTTP action. */
+  readonly #exchange: HttpExchange | null;
   readonly #startedMs = monotonicMs();
   readonly #replies = new Map<number, PendingReply>();
   /** Operations besides syscalls that are under way, by name. */
@@ -70,10 +78,18 @@ export class ActionExecution implements ScopeOperations {
   readonly #timers = new Set<number>();
   #lastOperation = 0;
   #modules: ImportedModules | null = null;
-  #returns = "null";
+  #scope: Scope | null = null;
 
-  /** @param onEnd called once, when the result was sent or the action was cancelled. */
-  constructor(services: ActionServices, call: RunCall, onEnd: () => void) {
+  /**
+   * @param http the request to an HTTP action
+   * @param onEnd called once, when the result was sent or the action was cancelled
+   */
+  constructor(
+    services: ActionServices,
+    call: RunCall,
+    http: HttpRequestHead | null,
+    onEnd: () => void,
+  ) {
     this.#services = services;
     this.#call = call;
     this.#onEnd = onEnd;
@@ -81,44 +97,80 @@ export class ActionExecution implements ScopeOperations {
     this.#log = new LogLines(services.limits, (line) => {
       if (!this.ended) services.send({ type: "log", callId, line });
     });
+    this.#streams = new ByteStreams(callId, services.send);
+    this.#exchange = http === null ? null : new HttpExchange({
+      head: http,
+      streams: this.#streams,
+      log: this.#log,
+      usage: services.usage,
+      responseBytesMax: services.limits.httpResponseBytes,
+      respond: (head) => {
+        if (!this.ended) services.send({ type: "responseHead", callId, head });
+      },
+    });
   }
 
   /** Checks the call and starts the action. */
   start(): void {
     try {
-      const registered = this.#services.code.use(() => this.#load());
-      const { path, args } = this.#call;
-      const promise = runInScope(
-        this.#scope(),
-        () => invoke(registered, "action", canonicalName(path), args),
+      const exchange = this.#exchange;
+      const body = this.#services.code.use(() =>
+        exchange === null ? this.#loadFunction() : this.#loadRouter(exchange)
       );
-      promise.then((value) => this.#succeed(value), (reason) => this.#failWith(reason));
+      this.#scope = this.#createScope();
+      runInScope(this.#scope, body).then(
+        (result) => this.#finish(result),
+        (reason) => this.#failWith(reason),
+      );
     } catch (error) {
       this.#failWith(error);
     }
   }
 
-  #load(): unknown {
+  /** Returns what runs the function. */
+  #loadFunction(): () => Promise<FunctionResult> {
     const { path, args, visibility, notFoundWording } = this.#call;
-    const { limits, urls } = this.#services;
+    const { limits } = this.#services;
     const { code, catalog } = this.#services.code.use((view) => view);
     const request = { path, kind: "action", visibility, notFoundWording } as const;
     const found = findFunction(request, code);
-    this.#returns = found.returns;
     const context = idContext(catalog, path.component);
     const { bytes } = checkArguments(path, args, found.args, context, limits.argsBytes);
     this.#services.usage.note("argsBytes", bytes);
     warnNearLimit(this.#log, ACTION_ARGUMENTS_WARNING, bytes, limits.argsBytes);
-    this.#modules = new ImportedModules(
-      lazyCode(this.#services.code, path.component, urls),
-      limits,
-    );
-    const exports = this.#modules.load(path.module);
-    for (const line of this.#modules.logLines) this.#log.append(line);
-    return requireExport(exports, path.module, path.name);
+    const registered = requireExport(this.#import(), path.module, path.name);
+    return async () => {
+      const returned = await invoke(registered, "action", canonicalName(path), args);
+      return this.#checkedResult(returned, found.returns);
+    };
   }
 
-  #scope(): Scope {
+  /** Returns what answers the request. */
+  #loadRouter(exchange: HttpExchange): () => Promise<FunctionResult> {
+    const { path } = this.#call;
+    const { code } = this.#services.code.use((view) => view);
+    const exists = code.module(path.component, path.module) !== null;
+    const exports = exists ? this.#import() : (this.#modules = this.#newModules(), null);
+    return async () => {
+      if (exports === null) await exchange.notFound(NO_HTTP_ACTIONS);
+      else await exchange.run(requireExport(exports, path.module, path.name));
+      return { ok: true, value: "null" };
+    };
+  }
+
+  #import(): ModuleExports {
+    this.#modules = this.#newModules();
+    const exports = this.#modules.load(this.#call.path.module);
+    for (const line of this.#modules.logLines) this.#log.append(line);
+    return exports;
+  }
+
+  #newModules(): ImportedModules {
+    const { code, urls, limits } = this.#services;
+    return new ImportedModules(lazyCode(code, this.#call.path.component, urls), limits);
+  }
+
+  #createScope(): Scope {
     const { urls, code } = this.#services;
     const { component } = this.#call.path;
     const modules = this.#modules!;
@@ -148,6 +200,20 @@ export class ActionExecution implements ScopeOperations {
     this.#replies.delete(opId);
     if (result.ok) pending.resolve(result.value);
     else pending.reject(syscallError(result.message, result.data));
+  }
+
+  /** Bytes of a body or a file. */
+  receive(frame: StreamFrame): void {
+    this.#streams.receive(frame);
+  }
+
+  /** The client of an HTTP action left. */
+  disconnect(): void {
+    const exchange = this.#exchange;
+    // Listeners of the request's signal are the action's code.
+    if (exchange !== null && this.#scope !== null) {
+      runInScope(this.#scope, () => exchange.disconnect());
+    }
   }
 
   /** Gives the action up: the host no longer wants its result. */
@@ -186,13 +252,14 @@ export class ActionExecution implements ScopeOperations {
     return answer ?? await this.#askHost(name, args);
   }
 
-  #askHost(name: string, args: string): Promise<string> {
+  #askHost(name: string, args: string, onSent?: (opId: number) => void): Promise<string> {
     return new Promise((resolve, reject) => {
       if (this.ended) return;
       const opId = ++this.#lastOperation;
       this.#replies.set(opId, { label: operationLabel(name), resolve, reject });
       const { callId } = this.#call;
       this.#services.send({ type: "syscall", callId, opId, name, args });
+      onSent?.(opId);
     });
   }
 
@@ -200,6 +267,7 @@ export class ActionExecution implements ScopeOperations {
   #answerHere(name: string, argsText: string): string | undefined {
     switch (name) {
       case "1.0/getUserIdentity":
+        if (this.#exchange?.authError != null) throw new Error(this.#exchange.authError);
         return identityJson(this.#call.identity);
       case "1.0/getFunctionMetadata": {
         const { path } = this.#call;
@@ -227,36 +295,53 @@ export class ActionExecution implements ScopeOperations {
     });
   }
 
-  async #jsSyscall(name: string, args: Record<string, unknown>): Promise<unknown> {
-    if (name === STORE_BLOB) {
-      return JSON.parse(await this.#askHost(name, await storeBlobArgs(args)));
+  #jsSyscall(name: string, args: Record<string, unknown>): unknown {
+    switch (name) {
+      case STORE_BLOB:
+        return this.#storeBlob(args);
+      case GET_BLOB:
+        return this.#getBlob(args);
     }
-    if (name === GET_BLOB) return blobFromJson(await this.#askHost(name, JSON.stringify(args)));
+    if (this.#exchange !== null) {
+      if (name === "requestFromConvexJson") return this.#exchange.request();
+      if (name === "convexJsonFromResponse") return this.#exchange.setResponse(args.response);
+    }
     throw new Error(`Unknown operation ${name}`);
+  }
+
+  async #storeBlob(blobAndOptions: Record<string, unknown>): Promise<unknown> {
+    const { blob, args } = storeRequest(blobAndOptions);
+    const answer = await this.#askHost(STORE_BLOB, args, (opId) => {
+      this.#streams.sendAll(opId, blob.stream());
+    });
+    return JSON.parse(answer);
+  }
+
+  async #getBlob(args: Record<string, unknown>): Promise<Blob | null> {
+    let operation = 0;
+    const answer = await this.#askHost(GET_BLOB, JSON.stringify(args), (opId) => {
+      operation = opId;
+    });
+    return await receiveBlob(answer, () => this.#streams.incoming(operation));
   }
 
   // The end.
 
-  #succeed(returned: unknown): void {
-    if (this.ended) return;
+  #checkedResult(returned: unknown, returns: string): FunctionResult {
     const { code, limits } = this.#services;
     const { path } = this.#call;
-    try {
-      const { text, bytes } = code.use(({ catalog }) =>
-        checkResult(
-          canonicalName(path),
-          returned,
-          this.#returns,
-          idContext(catalog, path.component),
-          limits.resultBytes,
-        )
-      );
-      this.#services.usage.note("resultBytes", bytes);
-      warnNearLimit(this.#log, ACTION_RESULT_WARNING, bytes, limits.resultBytes);
-      this.#finish({ ok: true, value: text });
-    } catch (error) {
-      this.#failWith(error);
-    }
+    const { text, bytes } = code.use(({ catalog }) =>
+      checkResult(
+        canonicalName(path),
+        returned,
+        returns,
+        idContext(catalog, path.component),
+        limits.resultBytes,
+      )
+    );
+    this.#services.usage.note("resultBytes", bytes);
+    warnNearLimit(this.#log, ACTION_RESULT_WARNING, bytes, limits.resultBytes);
+    return { ok: true, value: text };
   }
 
   #failWith(thrown: unknown): void {
@@ -270,6 +355,7 @@ export class ActionExecution implements ScopeOperations {
   }
 
   #finish(result: FunctionResult): void {
+    if (this.ended) return;
     this.#warnDangling();
     const { callId } = this.#call;
     const stats = {
@@ -292,6 +378,7 @@ export class ActionExecution implements ScopeOperations {
     for (const id of this.#timers) this.#services.clearTimer(id);
     this.#timers.clear();
     this.#replies.clear();
+    this.#streams.close("the action has ended");
     this.#onEnd();
   }
 

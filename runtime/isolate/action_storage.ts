@@ -1,18 +1,21 @@
-// Files in actions: blobs are live objects for user code and base64 text on the pipe.
-
-import { decodeBase64, encodeBase64 } from "../../engine/values/base64.ts";
+// Files in actions: blobs are live objects for user code and byte streams on the pipe.
 
 export const STORE_BLOB = "storage/storeBlob";
 export const GET_BLOB = "storage/getBlob";
 
-/** What travels for `storage/getBlob`. */
-interface BlobText {
-  readonly blob: string;
+/** The answer to `storage/getBlob`; the bytes follow as a stream. */
+interface BlobHead {
   readonly contentType: string | null;
 }
 
-/** Arguments of `storage/storeBlob` for the host, as JSON text. */
-export async function storeBlobArgs(args: Record<string, unknown>): Promise<string> {
+/** What `storage/storeBlob` sends to the host: the file, and JSON text that describes it. */
+export interface StoreRequest {
+  readonly blob: Blob;
+  readonly args: string;
+}
+
+/** @throws Error when the code stores something else than a blob */
+export function storeRequest(args: Record<string, unknown>): StoreRequest {
   const { blob, options, ...rest } = args;
   if (!(blob instanceof Blob)) {
     throw new Error(
@@ -20,16 +23,23 @@ export async function storeBlobArgs(args: Record<string, unknown>): Promise<stri
         "give you the correct input.",
     );
   }
-  const bytes = new Uint8Array(await blob.arrayBuffer());
   const { sha256 } = (options ?? {}) as { sha256?: unknown };
-  return JSON.stringify({ ...rest, blob: encodeBase64(bytes), contentType: blob.type, sha256 });
+  return { blob, args: JSON.stringify({ ...rest, contentType: blob.type, sha256 }) };
 }
 
 /** The live object for the host's answer to `storage/getBlob`. */
-export function blobFromJson(text: string): Blob | null {
-  const stored = JSON.parse(text) as BlobText | null;
-  if (stored === null) return null;
-  const bytes = decodeBase64(stored.blob);
-  if (bytes === null) throw new Error("the stored blob cannot be read");
-  return new Blob([bytes], { type: stored.contentType ?? "" });
+export async function receiveBlob(
+  answer: string,
+  bytes: () => ReadableStream<Uint8Array>,
+): Promise<Blob | null> {
+  const head = JSON.parse(answer) as BlobHead | null;
+  if (head === null) return null;
+  const chunks: BlobPart[] = [];
+  const reader = bytes().getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    chunks.push(value as Uint8Array<ArrayBuffer>);
+  }
+  return new Blob(chunks, { type: head.contentType ?? "" });
 }

@@ -1,6 +1,7 @@
 // Serves actions: many at a time, on the event loop.
 
 import type { RunCall } from "../frames.ts";
+import type { HttpRequestHead } from "../types.ts";
 import { ActionCode } from "./action_code.ts";
 import { ActionExecution, type ActionServices } from "./action_execution.ts";
 import { CodeCache } from "./code_view.ts";
@@ -21,8 +22,9 @@ export async function serveActions(pipe: FramePipe, options: TransactionsOptions
     usage: services.usage,
     clearTimer,
   };
-  const start = (callId: number, call: RunCall) => {
-    const action = new ActionExecution(actionServices, call, () => running.delete(callId));
+  const start = (callId: number, call: RunCall, http: HttpRequestHead | null) => {
+    const onEnd = () => running.delete(callId);
+    const action = new ActionExecution(actionServices, call, http, onEnd);
     running.set(callId, action);
     action.start();
   };
@@ -31,10 +33,19 @@ export async function serveActions(pipe: FramePipe, options: TransactionsOptions
     if (frame === null) return;
     switch (frame.type) {
       case "action":
-        start(frame.callId, frame.call);
+        start(frame.callId, frame.call, frame.http ?? null);
         break;
       case "reply":
         running.get(frame.callId)?.reply(frame.opId, frame.result);
+        break;
+      case "chunk":
+      case "end":
+      case "credit":
+      case "stop":
+        running.get(frame.callId)?.receive(frame);
+        break;
+      case "disconnect":
+        running.get(frame.callId)?.disconnect();
         break;
       case "cancel":
         running.get(frame.callId)?.cancel();

@@ -89,6 +89,12 @@ export const ACTION_RESULT_WARNING: Warning = {
   ...BYTES,
 };
 
+export const HTTP_RESPONSE_WARNING: Warning = {
+  code: "HttpResponseTooLarge",
+  text: "Large response returned from an HTTP action",
+  ...BYTES,
+};
+
 /** Adds the warning if `actual` is in the last fifth below the limit. */
 export function warnNearLimit(
   log: LogLines,

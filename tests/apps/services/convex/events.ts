@@ -1,0 +1,15 @@
+// Functions that leave traces, for the tests of HTTP actions.
+import { internalMutationGeneric as internalMutation, queryGeneric as query } from "convex/server";
+import { v } from "convex/values";
+
+export const add = internalMutation({
+  args: { text: v.string() },
+  handler: async (ctx, { text }) => {
+    await ctx.db.insert("events", { text });
+  },
+});
+
+export const list = query({
+  args: {},
+  handler: async (ctx) => (await ctx.db.query("events").collect()).map(({ text }) => text),
+});

@@ -1,0 +1,94 @@
+// Files from every kind of function that may.
+import {
+  actionGeneric as action,
+  mutationGeneric as mutation,
+  queryGeneric as query,
+} from "convex/server";
+import { v } from "convex/values";
+
+const storageId = v.id("_storage");
+
+export const uploadUrl = mutation({
+  args: {},
+  handler: (ctx) => ctx.storage.generateUploadUrl(),
+});
+
+export const uploadUrlOfAction = action({
+  args: {},
+  handler: (ctx) => ctx.storage.generateUploadUrl(),
+});
+
+export const keep = mutation({
+  args: { storageId, name: v.string() },
+  handler: (ctx, args) => ctx.db.insert("files", args),
+});
+
+export const url = query({
+  args: { storageId: v.string() },
+  handler: (ctx, args) => ctx.storage.getUrl(args.storageId as never),
+});
+
+export const metadata = query({
+  args: { storageId: v.string() },
+  handler: (ctx, args) => ctx.storage.getMetadata(args.storageId as never),
+});
+
+export const document = query({
+  args: { storageId },
+  handler: (ctx, args) => ctx.db.system.get(args.storageId),
+});
+
+export const all = query({
+  args: {},
+  handler: (ctx) => ctx.db.system.query("_storage").collect(),
+});
+
+export const remove = mutation({
+  args: { storageId: v.string() },
+  handler: (ctx, args) => ctx.storage.delete(args.storageId as never),
+});
+
+export const removeAndFail = mutation({
+  args: { storageId },
+  handler: async (ctx, args) => {
+    await ctx.storage.delete(args.storageId);
+    if (await ctx.storage.getUrl(args.storageId) !== null) throw new Error("still there");
+    throw new Error("undo");
+  },
+});
+
+export const store = action({
+  args: { bytes: v.bytes(), type: v.string(), sha256: v.optional(v.string()) },
+  handler: async (ctx, { bytes, type, sha256 }) => {
+    const blob = new Blob([bytes], { type });
+    const id = await ctx.storage.store(blob, sha256 === undefined ? undefined : { sha256 });
+    return { id, url: await ctx.storage.getUrl(id), metadata: await ctx.storage.getMetadata(id) };
+  },
+});
+
+export const read = action({
+  args: { storageId: v.string() },
+  handler: async (ctx, args) => {
+    const blob = await ctx.storage.get(args.storageId as never);
+    if (blob === null) return null;
+    return { bytes: await blob.arrayBuffer(), type: blob.type };
+  },
+});
+
+/** Writes a file of that many bytes and reads it again. */
+export const roundTrip = action({
+  args: { size: v.number() },
+  handler: async (ctx, { size }) => {
+    const bytes = new Uint8Array(size);
+    for (let i = 0; i < size; i += 4096) bytes[i] = i / 4096;
+    const id = await ctx.storage.store(new Blob([bytes]));
+    const back = new Uint8Array(await (await ctx.storage.get(id))!.arrayBuffer());
+    await ctx.storage.delete(id);
+    return back.length === size && back.every((byte, i) => byte === bytes[i]);
+  },
+});
+
+export const removeByAction = action({
+  args: { storageId },
+  handler: (ctx, args) => ctx.storage.delete(args.storageId),
+});

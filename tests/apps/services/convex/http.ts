@@ -1,0 +1,150 @@
+// deno-lint-ignore-file require-await -- handlers of HTTP actions return promises
+// HTTP actions for the tests: routes, bodies that stream, failures, identities.
+import { httpActionGeneric as httpAction, httpRouter, makeFunctionReference } from "convex/server";
+import { ConvexError } from "convex/values";
+
+const http = httpRouter();
+const addEvent = makeFunctionReference<"mutation", { text: string }, null>("events:add");
+const encoder = new TextEncoder();
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Says what the request looks like to the handler. */
+const describe = httpAction(async (_ctx, request) => {
+  const body = request.body === null ? null : await request.text();
+  return Response.json({
+    method: request.method,
+    url: request.url,
+    headers: Object.fromEntries(request.headers),
+    body,
+  });
+});
+for (const method of ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"] as const) {
+  http.route({ path: "/describe", method, handler: describe });
+}
+http.route({ pathPrefix: "/describe/", method: "GET", handler: describe });
+
+const named = (name: string) => httpAction(async () => new Response(name));
+http.route({ pathPrefix: "/tree/", method: "GET", handler: named("tree") });
+http.route({ pathPrefix: "/tree/deep/", method: "GET", handler: named("deep") });
+http.route({ path: "/tree/deep/leaf", method: "GET", handler: named("leaf") });
+
+http.route({
+  path: "/cookies",
+  method: "GET",
+  handler: httpAction(async () => {
+    const headers = new Headers({ "x-custom": "1", "access-control-allow-origin": "https://a.b" });
+    headers.append("set-cookie", "a=1; Path=/");
+    headers.append("set-cookie", "b=2");
+    return new Response(null, { status: 204, headers });
+  }),
+});
+
+/** One token each time, as a model would. */
+http.route({
+  path: "/tokens",
+  method: "GET",
+  handler: httpAction(async (ctx, request) => {
+    const url = new URL(request.url);
+    const count = Number(url.searchParams.get("count"));
+    const pauseMs = Number(url.searchParams.get("ms"));
+    request.signal.addEventListener("abort", () => console.log("the client left"));
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    const writer = writable.getWriter();
+    const produce = async () => {
+      for (let i = 0; i < count; i++) {
+        await writer.write(encoder.encode(`token ${i}\n`));
+        await sleep(pauseMs);
+      }
+      await ctx.runMutation(addEvent, { text: `tokens ${count}` });
+      await writer.close();
+    };
+    void produce();
+    return new Response(readable, { headers: { "content-type": "text/event-stream" } });
+  }),
+});
+
+/** Gives back what comes, as it comes. */
+http.route({
+  path: "/echo",
+  method: "POST",
+  handler: httpAction(async (_ctx, request) =>
+    new Response(request.body, {
+      headers: { "content-type": request.headers.get("content-type") ?? "" },
+    })
+  ),
+});
+
+/** Counts the bytes of the request, without keeping them. */
+http.route({
+  path: "/count",
+  method: "POST",
+  handler: httpAction(async (_ctx, request) => {
+    let bytes = 0;
+    const reader = request.body!.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      bytes += value.length;
+    }
+    return Response.json({ bytes });
+  }),
+});
+
+/** As many bytes as asked, chunk by chunk as they are wanted; records how many were made. */
+http.route({
+  path: "/bytes",
+  method: "GET",
+  handler: httpAction(async (_ctx, request) => {
+    const count = Number(new URL(request.url).searchParams.get("count"));
+    let made = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        const size = Math.min(64 * 1024, count - made);
+        if (size > 0) controller.enqueue(new Uint8Array(size).fill(7));
+        made += size;
+        if (made % (1024 * 1024) === 0) console.log(`made ${made}`);
+        if (made === count) controller.close();
+      },
+    });
+    return new Response(body);
+  }),
+});
+
+http.route({
+  path: "/fail",
+  method: "GET",
+  handler: httpAction(async (_ctx, request) => {
+    const how = new URL(request.url).searchParams.get("how");
+    if (how === "convex") throw new ConvexError({ code: 7, at: 1n });
+    if (how === "nothing") return undefined as unknown as Response;
+    if (how === "late") {
+      return new Response(
+        new ReadableStream({
+          async pull(controller) {
+            controller.enqueue(encoder.encode("some"));
+            await sleep(20);
+            throw new Error("too late");
+          },
+        }),
+      );
+    }
+    throw new Error("boom");
+  }),
+});
+
+http.route({
+  path: "/who",
+  method: "GET",
+  handler: httpAction(async (ctx) => Response.json(await ctx.auth.getUserIdentity())),
+});
+
+http.route({
+  path: "/upload",
+  method: "POST",
+  handler: httpAction(async (ctx, request) => {
+    const storageId = await ctx.storage.store(await request.blob());
+    return Response.json({ storageId, url: await ctx.storage.getUrl(storageId) });
+  }),
+});
+
+export default http;

@@ -1,0 +1,8 @@
+// Tables of the app that tests the services around functions.
+import { defineSchema, defineTable } from "convex/server";
+import { v } from "convex/values";
+
+export default defineSchema({
+  events: defineTable({ text: v.string() }),
+  files: defineTable({ storageId: v.id("_storage"), name: v.string() }).index("by_name", ["name"]),
+});
