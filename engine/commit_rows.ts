@@ -10,7 +10,7 @@ import { assert } from "./errors.ts";
 import { changeOf, type DocumentChange } from "./index_changes.ts";
 import { failedSchemaWrites, isWaiting } from "./schema_violation.ts";
 import { META } from "./storage_schema.ts";
-import { byCreationTimeIndex, SYSTEM_TABLES } from "./system_tables.ts";
+import { byCreationTimeIndex, isConfigurationTablet, SYSTEM_TABLES } from "./system_tables.ts";
 import { encodeTimestamp, type Timestamp } from "./timestamp.ts";
 import type { Conflict, DocumentWrite, IndexId, IndexKey } from "./types.ts";
 import { KEY_AFTER } from "./values/key.ts";
@@ -132,6 +132,9 @@ export class CommitRows {
     this.#write(changes, ts);
     this.#write(failed, ts);
     this.#writer.insertCommit(ts);
+    if (all.some(({ write }) => isConfigurationTablet(write.tablet))) {
+      this.#writer.writeMeta(META.configuration, ts);
+    }
     if (failed.length > 0) this.#catalogChanged(ts);
     return {
       documents: all.map(({ write, keys }) => ({ tablet: write.tablet, id: write.id, keys })),

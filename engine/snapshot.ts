@@ -26,6 +26,8 @@ import { byIdKey } from "./values/key.ts";
 export interface ReadView {
   /** The newest commit in the file. */
   readonly ts: Timestamp;
+  /** The last commit that changed code, variables or the deployment's state. */
+  readonly configuration: Timestamp;
   /** The state of the newest commit. Closing this snapshot does nothing; close the view. */
   readonly latest: Snapshot;
   /**
@@ -48,8 +50,13 @@ export function openReadOnly(path: string): DatabaseSync {
 /** SQLite's page cache of one reading connection; the operating system's cache stands behind it. */
 const READER_CACHE_KIB = 16 * 1024;
 
-type HeaderRow = [ts: number, lastSeq: number, catalog: number | null];
-const EMPTY_HEADER: HeaderRow = [TIMESTAMP_ZERO, 0, null];
+type HeaderRow = [
+  ts: number,
+  lastSeq: number,
+  catalog: number | null,
+  configuration: number | null,
+];
+const EMPTY_HEADER: HeaderRow = [TIMESTAMP_ZERO, 0, null, null];
 type RevisionRow = [ts: number, json: string];
 type EntryRow = [key: string, id: string, ts: number, json: string];
 
@@ -70,7 +77,8 @@ export class SnapshotReader {
     this.#begin = prepare("BEGIN");
     this.#commit = prepare("COMMIT");
     this.#header = prepare(
-      `SELECT ts, last_seq, (SELECT value FROM meta WHERE key = '${META.catalog}')
+      `SELECT ts, last_seq, (SELECT value FROM meta WHERE key = '${META.catalog}'),
+              (SELECT value FROM meta WHERE key = '${META.configuration}')
          FROM commits ORDER BY ts DESC LIMIT 1`,
     );
     this.#meta = prepare("SELECT value FROM meta WHERE key = ?");
@@ -96,8 +104,14 @@ export class SnapshotReader {
     this.#begin.run();
     this.#isOpen = true;
     try {
-      const [ts, lastSeq, catalogVersion] = this.#readHeader();
-      return new SqliteView(this, ts as Timestamp, lastSeq, (catalogVersion ?? 0) as Timestamp);
+      const [ts, lastSeq, catalogVersion, configuration] = this.#readHeader();
+      return new SqliteView(
+        this,
+        ts as Timestamp,
+        lastSeq,
+        (catalogVersion ?? 0) as Timestamp,
+        (configuration ?? 0) as Timestamp,
+      );
     } catch (error) {
       this.end();
       throw error;
@@ -185,6 +199,7 @@ class SqliteView implements ReadView {
     readonly ts: Timestamp,
     readonly lastSeq: number,
     catalogVersion: Timestamp,
+    readonly configuration: Timestamp,
   ) {
     this.latest = new LatestSnapshot(reader, ts, catalogVersion);
   }

@@ -10,6 +10,8 @@ export const FORMAT_VERSION = 1;
 export const META = {
   /** Timestamp of the last commit that changed tables, indexes or schemas. */
   catalog: "catalog",
+  /** Timestamp of the last commit that changed code, variables or the deployment's state. */
+  configuration: "configuration",
   /** Next free tablet and index id. The committer keeps them above every id it ever wrote. */
   nextTablet: "next_tablet",
   nextIndex: "next_index",

@@ -70,6 +70,20 @@ export const VIRTUAL_TABLES: Readonly<Record<string, SystemTable>> = {
   _scheduled_functions: SYSTEM_TABLES.scheduledJobs,
 };
 
+const CONFIGURATION_TABLETS: ReadonlySet<Tablet> = new Set<Tablet>([
+  SYSTEM_TABLES.modules.number,
+  SYSTEM_TABLES.moduleSources.number,
+  SYSTEM_TABLES.udfConfig.number,
+  SYSTEM_TABLES.environmentVariables.number,
+  SYSTEM_TABLES.deployment.number,
+  SYSTEM_TABLES.functionHandles.number,
+]);
+
+/** What every run looks at and rarely changes: readers keep it until a commit says otherwise. */
+export function isConfigurationTablet(tablet: Tablet): boolean {
+  return CONFIGURATION_TABLETS.has(tablet);
+}
+
 /** Every table has these two indexes; their ids follow from the tablet. */
 export function byIdIndex(tablet: Tablet): IndexId {
   return tablet * 2;

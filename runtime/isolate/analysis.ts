@@ -224,7 +224,7 @@ export class Analysis {
       limits,
       cursorCipher,
     });
-    const code = new CodeView(snapshot, new CodeCache(), extra).access(tx);
+    const code = new CodeView(snapshot, new CodeCache(), null, extra).access(tx);
     const clock = new TransactionClock(nowMs, this.#loaded!.config.importPhaseUnixTimestamp, false);
     const reuse = new ReuseState(false);
     const state = { call, clock, deploymentName, observedIdentity: false, reuse };

@@ -3,6 +3,7 @@
 // queries; the documents themselves are read once a batch and parsed once for all batches.
 
 import type { Transaction } from "../../engine/transaction.ts";
+import type { Timestamp } from "../../engine/timestamp.ts";
 import type { ComponentId, IndexId, Interval, Snapshot } from "../../engine/types.ts";
 import { SYSTEM_TABLES, systemIndexId } from "../../engine/system_tables.ts";
 import { encodeKey, KEY_AFTER } from "../../engine/values/key.ts";
@@ -56,6 +57,17 @@ const DEPLOYMENT = SYSTEM_TABLES.deployment.number * 2 + 1;
 export class CodeCache {
   readonly #rows = new Map<string, ParsedRow>();
   readonly #points = new Map<string, Interval>();
+  #looks = new Map<Interval, unknown>();
+  #looksAt = -1;
+
+  /** What was found since the configuration last changed, at `configuration`; for all batches. */
+  looks(configuration: Timestamp): Map<Interval, unknown> {
+    if (this.#looksAt !== configuration || this.#looks.size >= POINTS_MAX) {
+      this.#looks = new Map();
+      this.#looksAt = configuration;
+    }
+    return this.#looks;
+  }
 
   /** The interval of all rows whose first index fields are `parts`. */
   point(index: IndexId, ...parts: string[]): Interval {
@@ -92,16 +104,23 @@ const NO_EXTRA: ReadonlyMap<string, ExtraModule> = new Map();
 export class CodeView {
   readonly #snapshot: Snapshot;
   readonly #cache: CodeCache;
-  readonly #memo = new Map<Interval, unknown>();
+  readonly #memo: Map<Interval, unknown>;
 
-  /** @param extra modules of the app that are not pushed, by path. */
+  /**
+   * @param configuration when the configuration last changed, if that is known.
+   * @param extra modules of the app that are not pushed, by path.
+   */
   constructor(
     snapshot: Snapshot,
     cache: CodeCache,
+    configuration: Timestamp | null = null,
     private readonly extra: ReadonlyMap<string, ExtraModule> = NO_EXTRA,
   ) {
     this.#snapshot = snapshot;
     this.#cache = cache;
+    this.#memo = configuration !== null && snapshot.ts >= configuration
+      ? cache.looks(configuration)
+      : new Map();
   }
 
   extraModule(component: ComponentId, path: string): ModuleRow | undefined {

@@ -199,7 +199,7 @@ export class Transactions {
   #codeView(batch: BatchView, snapshot: Snapshot): CodeView {
     let codeView = batch.codeViews.get(snapshot);
     if (codeView === undefined) {
-      codeView = new CodeView(snapshot, this.#codeCache);
+      codeView = new CodeView(snapshot, this.#codeCache, batch.view.configuration);
       batch.codeViews.set(snapshot, codeView);
     }
     return codeView;
@@ -242,7 +242,7 @@ export class Transactions {
   useLeisure(): void {
     const { reader, services, urls, limits, cursorCipher } = this.#options;
     reader.batch((view) => {
-      const codeView = new CodeView(view.latest, this.#codeCache);
+      const codeView = new CodeView(view.latest, this.#codeCache, view.configuration);
       const tx = new Transaction(view.latest, {
         nowMs: realNowMs(),
         randomBytes: (n) => new Uint8Array(n),
