@@ -47,6 +47,11 @@ export class Checkpointer {
     this.#running = this.#run().finally(() => this.#running = null);
   }
 
+  /** Resolves when no pass is running. */
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
   /** Ends the thread. */
   async close(): Promise<void> {
     this.#closed = true;

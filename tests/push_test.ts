@@ -91,7 +91,7 @@ const failures: [name: string, path: string, source: string, message: RegExp][] 
      import { v } from "convex/values";
      const table = defineTable({ a: v.string() }) as any;
      export default defineSchema({ t: table.index("by_b", ["b"]) });`,
-    /In table "t" the index "by_b" is invalid because it references the field "b" that does not exist\./,
+    /In table "t" the index "by_b" is invalid because it references the field b that does not exist\./,
   ],
   [
     "a schema without a default export",
