@@ -22,6 +22,8 @@ export type SystemFields = Readonly<Record<string, Json | undefined>>;
 export interface SystemRangeOptions {
   readonly order?: Order;
   readonly limit?: number;
+  /** Rows fetched at once; for tables with large documents. */
+  readonly batchRows?: number;
   /** Bounds on the index field after those in `eq`. */
   readonly gt?: Json;
   readonly gte?: Json;
@@ -76,7 +78,16 @@ export class SystemTableAccess {
   }
 
   range(index: string, eq: readonly Json[], options: SystemRangeOptions = {}): SystemDocument[] {
-    const { order = "asc", limit = Infinity } = options;
+    return [...this.scan(index, eq, options)];
+  }
+
+  /** Like {@link range}, but reads only as far as the caller goes. */
+  *scan(
+    index: string,
+    eq: readonly Json[],
+    options: SystemRangeOptions = {},
+  ): Generator<SystemDocument, void> {
+    const { order = "asc", limit = Infinity, batchRows = Infinity } = options;
     const prefix = encodeKey(eq.map((value) => decodeValue(value)));
     const key = (value: Json): string => prefix + encodeKeyPart(decodeValue(value));
     let start = prefix;
@@ -87,13 +98,11 @@ export class SystemTableAccess {
     if (options.lte !== undefined) end = key(options.lte) + KEY_AFTER;
 
     const scan = new IndexScan(this.tx, this.table, this.#index(index), { start, end }, order);
-    const documents: SystemDocument[] = [];
-    while (documents.length < limit) {
-      const row = scan.next(limit - documents.length);
-      if (row === null) break;
-      documents.push(parse(row));
+    for (let count = 0; count < limit; count++) {
+      const row = scan.next(Math.min(limit - count, batchRows));
+      if (row === null) return;
+      yield parse(row);
     }
-    return documents;
   }
 
   #index(name: string): IndexInfo {

@@ -54,7 +54,7 @@ export const SYSTEM_TABLES = {
     name: "_scheduled_jobs",
     number: 539,
     scope: "component",
-    indexes: { by_due: ["due"] },
+    indexes: { by_due: ["due"], by_completed: ["completedTime"] },
   },
   fileStorage: {
     name: "_file_storage",

@@ -26,18 +26,6 @@ export interface FileDocument {
   readonly contentType: string | null;
 }
 
-/** A document of `_scheduled_jobs`; the scheduler may keep more fields in it. */
-export interface ScheduledJobDocument {
-  /** `dir/mod.js:fn`. */
-  readonly name: string;
-  /** JSON text of the argument array. */
-  readonly args: string;
-  /** Milliseconds. */
-  readonly scheduledTime: number;
-  readonly completedTime?: number;
-  readonly state: JsonObject;
-}
-
 /** The first version whose functions see the checksum of a file in base64, not in hex. */
 const BASE64_CHECKSUM_SINCE: ClientVersion = { major: 1, minor: 9, patch: 0 };
 /** The first version that may use `db.system`. */

@@ -6,6 +6,7 @@ import { PlatformError, userError } from "../engine/errors.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Json } from "../engine/values/value.ts";
 import type { RunCall, SyscallResult } from "./frames.ts";
+import { HostCode } from "./host_code.ts";
 import { resolveAddress } from "./isolate/function_address.ts";
 import { SYSTEM_FAILURE_MESSAGE } from "./system_failure.ts";
 import type {
@@ -94,6 +95,7 @@ export function registerFunctionCalls(
         visibility: "all",
         ip: call.ip,
         userAgent: call.userAgent,
+        job: call.job,
       },
     };
   };
@@ -120,20 +122,8 @@ function resolve(
   call: RunCall,
   syscall: string,
 ): FunctionPath {
-  return resolveAddress(args, syscall, call.path.component, {
-    handleTarget: (id) =>
-      engine.read((tx): FunctionPath | null => {
-        const handle = tx.table("functionHandles").get(id);
-        if (handle === null || (handle.deletedTs ?? null) !== null) return null;
-        const path = String(handle.path);
-        const colon = path.lastIndexOf(":");
-        return {
-          component: String(handle.component ?? ""),
-          module: path.slice(0, colon),
-          name: path.slice(colon + 1),
-        };
-      }).value,
-  });
+  return engine.read((tx) => resolveAddress(args, syscall, call.path.component, new HostCode(tx)))
+    .value;
 }
 
 /** A user's identity stays within the app's own functions; an administrator's goes everywhere. */

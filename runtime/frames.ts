@@ -25,6 +25,8 @@ import type {
   HttpRequestHead,
   HttpResponseHead,
   Identity,
+  JobRecord,
+  JobReference,
   LogLine,
 } from "./types.ts";
 
@@ -65,6 +67,9 @@ export interface RunCall {
   readonly ip: string | null;
   readonly userAgent: string | null;
   readonly caller: Caller;
+  /** The scheduled job that this is, or that it is part of. */
+  readonly job?: JobReference;
+  readonly jobRecord?: JobRecord;
 }
 
 /**
@@ -235,6 +240,8 @@ export interface RunResult {
   /** Position in the chain; every mutation takes one, even a failed one. 0 for queries. */
   readonly chainSeq: number;
   readonly result: FunctionResult;
+  /** The call's job record was not as expected: nothing ran, and `result` says nothing. */
+  readonly isSuperseded?: boolean;
   readonly begin: Timestamp;
   readonly readSet: FlatReadSet;
   /** Empty when the function failed. */

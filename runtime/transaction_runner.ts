@@ -224,6 +224,8 @@ export function runCall(callId: number, kind: FunctionKind, call: FunctionCall):
     ip: context.ip,
     userAgent: context.userAgent,
     caller: context.caller,
+    job: context.job,
+    jobRecord: call.jobRecord,
   };
 }
 
@@ -239,6 +241,7 @@ function mutationOutcome(result: RunResult, ts: Timestamp | null): MutationOutco
     ts: result.result.ok ? ts : null,
     logLines: result.logLines,
     replayed: false,
+    isSuperseded: result.isSuperseded ?? false,
     stats: result.stats,
   };
 }

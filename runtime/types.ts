@@ -1,8 +1,9 @@
 // What the rest of the server says to the runtime and hears from it: function paths, identities,
 // outcomes. The frames between host and isolate are in `frames.ts`.
 
-import type { ComponentId, FlatReadSet } from "../engine/types.ts";
+import type { ComponentId, FlatReadSet, Tablet } from "../engine/types.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
+import type { JsonObject } from "../engine/values/value.ts";
 
 export type FunctionKind = "query" | "mutation" | "action" | "httpAction";
 
@@ -55,6 +56,32 @@ export interface RequestContext {
   readonly notFoundWording?: "client" | "runByName";
   readonly ip: string | null;
   readonly userAgent: string | null;
+  /** The scheduled job that the call is part of, however deep. */
+  readonly job?: JobReference;
+  /** Names an action's execution in the log; a fresh one if not given. */
+  readonly executionId?: string;
+}
+
+/** A document of a component's `_scheduled_jobs`. */
+export interface JobReference {
+  readonly component: ComponentId;
+  readonly id: string;
+}
+
+/**
+ * The document that says where a scheduled mutation stands. It changes in the mutation's own
+ * transaction, so the mutation happens once if the document says that it did, and else not at all.
+ */
+export interface JobRecord {
+  readonly tablet: Tablet;
+  readonly id: string;
+  /** Fields that the document must have for the mutation to run. */
+  readonly expected: JsonObject;
+  /** Fields that only the mutation itself sees. */
+  readonly running: JsonObject;
+  readonly succeeded: JsonObject;
+  /** The field that gets the time of success, in milliseconds. */
+  readonly completionField: string | null;
 }
 
 export interface FunctionCall {
@@ -62,6 +89,8 @@ export interface FunctionCall {
   /** JSON text of the argument array, `[{...}]`, internal encoding. */
   readonly args: string;
   readonly context: RequestContext;
+  /** Of a scheduled mutation. */
+  readonly jobRecord?: JobRecord;
 }
 
 export type LogLevel = "LOG" | "DEBUG" | "INFO" | "WARN" | "ERROR";
@@ -122,6 +151,8 @@ export interface MutationOutcome {
   readonly logLines: readonly LogLine[];
   /** The outcome came from the session's record; the function did not run again. */
   readonly replayed: boolean;
+  /** The job record was not as expected, or the deployment is paused: nothing ran. */
+  readonly isSuperseded?: boolean;
   readonly stats: ExecutionStats;
 }
 

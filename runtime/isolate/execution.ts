@@ -114,6 +114,7 @@ export class Execution {
     private readonly onSettled: (ok: boolean) => void = () => {},
   ) {
     this.log = new LogLines(services.limits);
+    run.warn = (message, code) => this.log.addSystem("WARN", message, code);
   }
 
   /** Checks the call and starts the function. */

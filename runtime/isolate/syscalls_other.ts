@@ -5,6 +5,8 @@ import type { TransactionLimits, TransactionUsage } from "../../engine/limits.ts
 import type { JsonObject } from "../../engine/values/value.ts";
 import type { RunCall } from "../frames.ts";
 import type { Identity } from "../types.ts";
+import { cancelScheduled, scheduleFunction } from "./scheduling.ts";
+import { requireMutation } from "./transaction_run.ts";
 import { handleOf, resolveAddress } from "./function_address.ts";
 import { displayName } from "./function_path.ts";
 import type { TransactionSyscall } from "./syscalls_database.ts";
@@ -20,6 +22,8 @@ export const OTHER_SYSCALLS: ReadonlyMap<string, TransactionSyscall> = new Map<
   ["1.0/getDeploymentMetadata", getDeploymentMetadata],
   ["1.0/getRequestMetadata", getRequestMetadata],
   ["1.0/getTransactionMetrics", getTransactionMetrics],
+  ["1.0/schedule", schedule],
+  ["1.0/cancel_job", cancelJob],
 ]);
 
 /** JSON text of what `ctx.auth.getUserIdentity()` shows. */
@@ -67,7 +71,7 @@ export function requestMetadataJson(call: RunCall): string {
     ip,
     userAgent,
     requestId,
-    scheduledFunctionId: null,
+    scheduledFunctionId: call.job?.id ?? null,
     authToken: identity.kind === "user" ? identity.token : null,
   });
 }
@@ -91,4 +95,31 @@ function getTransactionMetrics(run: TransactionRun): string {
     metrics[metric] = { used, remaining: Math.max(limits[field] - used, 0) };
   }
   return JSON.stringify(metrics);
+}
+
+function schedule(run: TransactionRun, args: JsonObject): string {
+  requireMutation(run, "schedule");
+  const { tx, code, path, state, warn } = run;
+  const id = scheduleFunction(args, {
+    tx,
+    code,
+    component: path.component,
+    parent: state.call.job,
+    warn,
+  });
+  return JSON.stringify(id);
+}
+
+function cancelJob(run: TransactionRun, args: JsonObject): string {
+  requireMutation(run, "cancel_job");
+  const { tx, path, state } = run;
+  if (state.call.job?.id === args.id) {
+    run.warn(
+      "A scheduled mutation canceling itself is deprecated and will throw an error in a future " +
+        "version of Convex.",
+    );
+  } else {
+    cancelScheduled(tx, path.component, args.id);
+  }
+  return "null";
 }

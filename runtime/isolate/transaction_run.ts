@@ -49,6 +49,8 @@ export class TransactionRun {
   readonly database: Database;
   /** End of the page that the function read; null until it paginates. */
   journalOut: string | null = null;
+  /** Adds a line of the server's to the function's log. */
+  warn: (message: string, code?: string) => void = () => {};
   #paginated = false;
   #nextQueryId = 0;
   readonly #streams = new Map<number, RowStream>();

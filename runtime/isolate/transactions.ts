@@ -18,6 +18,7 @@ import { Execution, type ExecutionServices } from "./execution.ts";
 import { INTERNAL_ERROR_TEXT } from "./function_result.ts";
 import { heapUsedBytes, monotonicMs, realNowMs } from "./host.ts";
 import { componentCode, type SystemUrls } from "./imported_modules.ts";
+import { beginJob, completeJob } from "./job_record.ts";
 import { RandomStream, seedFromHex } from "./random.ts";
 import { ReuseState, type RunState, TransactionRun } from "./transaction_run.ts";
 
@@ -37,6 +38,8 @@ export interface TransactionsOptions {
   readonly deploymentName: string;
   send(frame: FromIsolate): void;
 }
+
+const NOTHING_RAN: FunctionResult = { ok: false, error: { text: "" } };
 
 /** One read transaction of a batch, with what the runs in it share. */
 interface BatchView {
@@ -119,6 +122,10 @@ export class Transactions {
       let execution: Execution;
       try {
         execution = this.#execution(batch, call, allowSealed);
+        if (!this.#beginsJob(call, execution.run)) {
+          done({ ...this.#result(call, chainSeq, execution, startedMs), isSuperseded: true });
+          return;
+        }
         execution.start();
       } catch (failure) {
         fail(failure);
@@ -135,6 +142,12 @@ export class Transactions {
       });
     };
     attempt(true);
+  }
+
+  /** Whether the call, if it is a scheduled mutation, is to run now. */
+  #beginsJob({ jobRecord }: RunCall, { tx, code }: TransactionRun): boolean {
+    if (jobRecord === undefined) return true;
+    return code.deployment()?.state !== "paused" && beginJob(tx, jobRecord);
   }
 
   /** Whether sealed instances may have shown; their entries get fresh instances from now on. */
@@ -207,7 +220,10 @@ export class Transactions {
 
   #result(call: RunCall, chainSeq: number, execution: Execution, startedMs: number): RunResult {
     const { run } = execution;
-    const result: FunctionResult = execution.result!;
+    const result: FunctionResult = execution.result ?? NOTHING_RAN;
+    if (call.jobRecord !== undefined && result.ok) {
+      completeJob(run.tx, call.jobRecord, realNowMs());
+    }
     const finished = run.tx.finish();
     const writes = result.ok ? finished.writes : [];
     if (chainSeq > 0) this.#chain.add(chainSeq, writes);
