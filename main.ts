@@ -77,6 +77,7 @@ async function start(config: StartConfig): Promise<void> {
     isolates: config.isolates,
     actionIsolates: ACTION_ISOLATES,
     limits,
+    scheduledFunctions: config.scheduledFunctions,
     redact: config.redactLogs,
     trustedProxies: new TrustedProxies(config.trustedProxies),
     log,

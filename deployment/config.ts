@@ -11,6 +11,8 @@ const DEFAULT_PORT = 3210;
 const DEFAULT_SITE_PORT = 3211;
 const DEFAULT_DATA_DIR = "./data";
 const ISOLATES_MAX = 64;
+const DEFAULT_SCHEDULED_FUNCTIONS = 16;
+const SCHEDULED_FUNCTIONS_MAX = 1000;
 
 export const USAGE = `Usage: main.ts <command> [flags]
 
@@ -30,6 +32,8 @@ Flags of start (each is also a variable, --data-dir is CONCAVE_DATA_DIR; flags w
   --limits FILE          JSON file with changes to the limits on functions.
   --trusted-proxies LIST Peers whose X-Forwarded-* and Forwarded headers count: addresses, networks,
                          loopback, private, all or none (default ${DEFAULT_TRUSTED_PROXIES}).
+  --scheduled-functions N
+                         Scheduled functions that run at once (default ${DEFAULT_SCHEDULED_FUNCTIONS}).
   --log-format FORMAT    human (default) or json.
   --redact-logs          Show clients neither log lines nor details of errors.
 
@@ -60,6 +64,8 @@ export interface StartConfig {
   /** File with changes to the limits; null: none. */
   readonly limitsFile: string | null;
   readonly trustedProxies: string;
+  /** Scheduled functions that run at once. */
+  readonly scheduledFunctions: number;
   readonly logFormat: LogFormat;
   readonly redactLogs: boolean;
 }
@@ -83,6 +89,11 @@ const dataDir = z.string().min(1, "must not be empty").default(DEFAULT_DATA_DIR)
 const flag = z.enum(["true", "false", "1", "0"], { error: "must be true or false" })
   .transform((value) => value === "true" || value === "1");
 
+function positiveNumber(max: number) {
+  return z.string().regex(/^[1-9]\d*$/, "must be a positive number").transform(Number)
+    .refine((value) => value <= max, `must be at most ${max}`);
+}
+
 const startShape = z.object({
   "host": z.string().min(1, "must not be empty").default(DEFAULT_HOST),
   "port": port.default(DEFAULT_PORT),
@@ -92,11 +103,12 @@ const startShape = z.object({
   "site-url": origin.optional(),
   "instance-name": z.string()
     .regex(/^[A-Za-z0-9_-]+$/, "may contain letters, digits, - and _ only").optional(),
-  "isolates": z.string().regex(/^[1-9]\d*$/, "must be a positive number").transform(Number)
-    .refine((value) => value <= ISOLATES_MAX, `must be at most ${ISOLATES_MAX}`).optional(),
   "limits": z.string().min(1, "must not be empty").optional(),
   "trusted-proxies": z.string().refine(isPeerList, "must be a list of addresses and networks")
     .default(DEFAULT_TRUSTED_PROXIES),
+  "isolates": positiveNumber(ISOLATES_MAX).optional(),
+  "scheduled-functions": positiveNumber(SCHEDULED_FUNCTIONS_MAX)
+    .default(DEFAULT_SCHEDULED_FUNCTIONS),
   "log-format": z.enum(["human", "json"], { error: "must be human or json" }).default("human"),
   "redact-logs": flag.default(false),
 });
@@ -134,6 +146,7 @@ export function parseCommandLine(
         isolates: values.isolates ?? Math.min(Math.max(cores - 1, 1), 8),
         limitsFile: values.limits ?? null,
         trustedProxies: values["trusted-proxies"],
+        scheduledFunctions: values["scheduled-functions"],
         logFormat: values["log-format"],
         redactLogs: values["redact-logs"],
       };

@@ -1,22 +1,22 @@
 // Cron jobs as `crons.ts` declares them: checked at push, stored as documents, compared by name.
 // Running them is the scheduler's business (spec services 2, deploy 14).
 
-import { Cron } from "croner";
 import { z } from "zod";
 import { userError } from "../engine/errors.ts";
 import type { Transaction } from "../engine/transaction.ts";
 import { canonicalJson } from "../engine/values/json.ts";
 import type { Json } from "../engine/values/value.ts";
 import type { ModuleAnalysis } from "../runtime/frames.ts";
+import { CronExpression } from "./scheduler/cron_expression.ts";
+import {
+  asCronJob,
+  changedCronFields,
+  type CronSpec,
+  newCronFields,
+  removeCron,
+} from "./scheduler/cron_jobs.ts";
+import { WEEKDAYS } from "./scheduler/cron_schedule.ts";
 import { ROOT_COMPONENT } from "./stored_modules.ts";
-
-export interface CronSpec {
-  /** `dir/module:function`, in the same component. */
-  readonly name: string;
-  /** A list of one object, internal encoding. */
-  readonly args: readonly Json[];
-  readonly schedule: Readonly<Record<string, Json>>;
-}
 
 export interface DeclaredCron {
   readonly identifier: string;
@@ -31,7 +31,6 @@ const cronSpec = z.object({
 
 export const CRONS_MODULE = "crons.js";
 const ARGS_SIZE_BYTES_MAX = 1 << 20;
-const WEEKDAYS = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 
 /** Names of jobs that a push created, changed or deleted. */
 export interface CronDiff {
@@ -121,7 +120,7 @@ function scheduleProblem(schedule: CronSpec["schedule"]): string | null {
     case "daily":
       return time(true);
     case "weekly":
-      return WEEKDAYS.includes(String(schedule.dayOfWeek))
+      return WEEKDAYS.some((day) => day === schedule.dayOfWeek)
         ? time(true)
         : `dayOfWeek must be one of ${WEEKDAYS.join(", ")} in ${json}`;
     case "monthly":
@@ -134,13 +133,11 @@ function scheduleProblem(schedule: CronSpec["schedule"]): string | null {
 }
 
 function expressionProblem(expression: string): string | null {
-  const unparsable = "Failed to parse cron expression";
-  if (!/^[^\s@?]+([ \t]+[^\s@?]+){4}$/.test(expression)) return unparsable;
   try {
-    const next = new Cron(expression, { paused: true, mode: "5-part", timezone: "UTC" }).nextRun();
+    const next = new CronExpression(expression).next(Date.now());
     return next === null ? `The cron spec "${expression}" will never match any time` : null;
   } catch {
-    return unparsable;
+    return "Failed to parse cron expression";
   }
 }
 
@@ -156,15 +153,18 @@ export function replaceCrons(tx: Transaction, specs: readonly DeclaredCron[]): C
     existing.delete(identifier);
     const json = spec as unknown as Json;
     if (row === undefined) {
-      table.insert({ component: ROOT_COMPONENT, name: identifier, spec: json });
+      table.insert({
+        component: ROOT_COMPONENT,
+        ...newCronFields(identifier, spec, tx.nowMs),
+      });
       diff.added.push(identifier);
     } else if (canonicalJson(row.spec as Json) !== canonicalJson(json)) {
-      table.patch(row._id, { spec: json });
+      table.patch(row._id, changedCronFields(asCronJob(row), spec, tx.nowMs));
       diff.updated.push(identifier);
     }
   }
   for (const [name, row] of existing) {
-    table.remove(row._id);
+    removeCron(tx, asCronJob(row));
     diff.deleted.push(name);
   }
   return diff;

@@ -37,6 +37,8 @@ import type { InstanceSecret } from "./instance_secret.ts";
 import type { LimitChanges } from "./limits_file.ts";
 import { LoggedRunner } from "./logged_runner.ts";
 import type { EvaluationContext } from "./push_evaluation.ts";
+import { Scheduler } from "./scheduler/scheduler.ts";
+import { registerScheduling } from "./scheduler/scheduler_syscalls.ts";
 import type { ServerLog } from "./server_log.ts";
 import { evaluatePush, startPush } from "./start_push.ts";
 import type { TrustedProxies } from "./trusted_proxies.ts";
@@ -59,6 +61,8 @@ export interface DeploymentOptions {
   readonly actionIsolates: number;
   /** What the operator changed of the limits on functions. */
   readonly limits: LimitChanges;
+  /** Scheduled functions that run at once. */
+  readonly scheduledFunctions: number;
   /** Show clients neither log lines nor the details of errors. */
   readonly redact: boolean;
   /** Whose forwarding headers are believed. */
@@ -75,7 +79,8 @@ export class Deployment {
   readonly adminKeys: AdminKeys;
   readonly authenticator: Authenticator;
   /** Runs functions and logs their executions. */
-  readonly runner: FunctionRunner;
+  readonly runner: LoggedRunner;
+  readonly scheduler: Scheduler;
   readonly sync: SyncServer;
   readonly #httpActions: HttpActionRunner;
   readonly #origins: SystemVariables;
@@ -105,6 +110,13 @@ export class Deployment {
     this.#httpActions = runner;
     // Calls that actions make appear in the log, too.
     registerFunctionCalls(runtime.actionSyscalls, engine, this.runner);
+    registerScheduling(runtime.actionSyscalls, engine);
+    this.scheduler = new Scheduler({
+      engine,
+      runner: this.runner,
+      concurrency: options.scheduledFunctions,
+      onFault: (message, error) => this.log.fault(message, error),
+    });
     this.sync = new SyncServer({
       engine,
       runner: this.runner,
@@ -137,7 +149,9 @@ export class Deployment {
         systemFunctions: systemFunctions(originsOf(options)),
         onFault: (message) => options.log.error(message),
       });
-      return new Deployment(options, engine, runtime, new FunctionLogs());
+      const deployment = new Deployment(options, engine, runtime, new FunctionLogs());
+      await deployment.scheduler.start();
+      return deployment;
     } catch (error) {
       await engine.close();
       throw error;
@@ -148,8 +162,10 @@ export class Deployment {
   async close(): Promise<void> {
     this.#closing.abort();
     this.functionLogs.close();
+    this.scheduler.stop();
     await this.sync.close();
     await this.runtime.close();
+    await this.scheduler.settled();
     await this.engine.close();
   }
 

@@ -3,6 +3,7 @@
 
 import { randomUUID } from "node:crypto";
 import type { Timestamp } from "../engine/timestamp.ts";
+import { NO_STATS } from "../runtime/transaction_runner.ts";
 import type {
   ActionOutcome,
   ExecutionStats,
@@ -53,13 +54,15 @@ export class LoggedRunner implements FunctionRunner, HttpActionRunner {
   ): Promise<MutationOutcome> {
     const startedAt = this.now();
     const outcome = await this.runner.runMutation(call, session, onAccepted);
-    if (!outcome.replayed) this.#complete("mutation", call, startedAt, outcome);
+    if (!outcome.replayed && !outcome.isSuperseded) {
+      this.#complete("mutation", call, startedAt, outcome);
+    }
     return outcome;
   }
 
   async runAction(call: FunctionCall, onLog?: (line: LogLine) => void): Promise<ActionOutcome> {
     const startedAt = this.now();
-    const executionId = randomUUID();
+    const executionId = call.context.executionId ?? randomUUID();
     const outcome = await this.runner.runAction(call, (line) => {
       this.logs.add({
         type: "progress",
@@ -107,6 +110,13 @@ export class LoggedRunner implements FunctionRunner, HttpActionRunner {
 
   kindOf(path: FunctionPath): FunctionKind | null {
     return this.runner.kindOf(path);
+  }
+
+  /** Logs an execution that failed without running to its end here. */
+  logFailure(kind: FunctionKind, call: FunctionCall, text: string): void {
+    const result: FunctionResult = { ok: false, error: { text } };
+    const outcome = { result, logLines: [], stats: NO_STATS };
+    this.#complete(kind, call, this.now(), outcome, call.context.executionId);
   }
 
   #complete(

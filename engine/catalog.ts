@@ -292,6 +292,11 @@ export class Catalog {
     );
   }
 
+  /** The active tables of that name in all components. */
+  tablesNamed(name: string): TableInfo[] {
+    return [...this.#tablesByName.values()].flatMap((tables) => tables.get(name) ?? []);
+  }
+
   /** Active user tables over all components. */
   get activeUserTables(): number {
     return this.#activeUserTables;

@@ -1,9 +1,10 @@
 // The part of a scheduled mutation's transaction that says where its job stands (spec services 1.4).
 
 import { assert } from "../../engine/errors.ts";
-import { SystemTableAccess } from "../../engine/system_table_access.ts";
+import { type SystemDocument, SystemTableAccess } from "../../engine/system_table_access.ts";
 import type { Transaction } from "../../engine/transaction.ts";
 import { canonicalJson } from "../../engine/values/json.ts";
+import type { JsonObject } from "../../engine/values/value.ts";
 import type { JobRecord } from "../types.ts";
 
 /**
@@ -14,13 +15,17 @@ import type { JobRecord } from "../types.ts";
 export function beginJob(tx: Transaction, record: JobRecord): boolean {
   const table = tableOf(tx, record);
   const document = table?.get(record.id) ?? null;
-  if (document === null) return false;
-  for (const [field, expected] of Object.entries(record.expected)) {
-    const actual = document[field];
-    if (actual === undefined || canonicalJson(actual) !== canonicalJson(expected)) return false;
-  }
+  if (document === null || !hasFields(document, record.expected)) return false;
   table!.patch(record.id, record.running);
   return true;
+}
+
+/** Whether the document has all these fields with these values. */
+export function hasFields(document: SystemDocument, expected: JsonObject): boolean {
+  return Object.entries(expected).every(([field, value]) => {
+    const actual = document[field];
+    return actual !== undefined && canonicalJson(actual) === canonicalJson(value);
+  });
 }
 
 /** Marks the job as done, to be committed with what it wrote. */

@@ -77,7 +77,7 @@ function checkTime(ts: Json | undefined, nowMs: number): number {
       `UnixTimestamp(${ts}s) is more than 5 years in the ${distance > 0 ? "future" : "past"}`,
     );
   }
-  return ts * 1000;
+  return Math.round(ts * 1e6) / 1000;
 }
 
 /** What the function is, and whether it takes these arguments, is checked when it runs. */
