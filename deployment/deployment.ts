@@ -13,7 +13,6 @@ import type { TestQueryResult } from "../runtime/frames.ts";
 import type {
   ActionOutcome,
   FunctionCall,
-  FunctionRunner,
   HttpActionRunner,
   HttpExchange,
   RequestContext,

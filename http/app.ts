@@ -20,6 +20,7 @@ import { readForwarding } from "./forwarding.ts";
 import { peerOf } from "./peer.ts";
 import { getPath, Routes } from "./routes.ts";
 import { createSiteApp } from "./site.ts";
+import { addSchedulerRoutes } from "./scheduler_api.ts";
 import { syncPathVersion, upgradeToSync } from "./sync_upgrade.ts";
 
 /** A handler that takes longer answers 408; what it started goes on. */
@@ -40,6 +41,7 @@ export function createApiApp(deployment: Deployment): HttpHandler {
   addDeployRoutes(routes, deployment);
   addEnvironmentRoutes(routes, deployment);
   addLogRoutes(routes, deployment);
+  addSchedulerRoutes(routes, deployment);
   const route = routes.build();
   const site = createSiteApp(deployment, SITE_PREFIX);
 

@@ -1,0 +1,54 @@
+// What administrators do to scheduled functions (spec services 1.5).
+
+import { z } from "zod";
+import type { Deployment } from "../deployment/deployment.ts";
+import { cancelAllJobs, deleteAllJobs } from "../deployment/scheduler/job_maintenance.ts";
+import { cancelScheduled } from "../runtime/isolate/scheduling.ts";
+import { canonicalName, parseFunctionName } from "../runtime/isolate/function_path.ts";
+import { BODY_BYTES_MAX, checkShape, readJson } from "./body.ts";
+import { requireAdmin } from "./caller.ts";
+import { emptyResponse } from "./errors.ts";
+import type { Routes } from "./routes.ts";
+
+const NANOSECONDS_PER_MS = 1e6;
+const nanoseconds = z.union([z.number(), z.string().regex(/^\d+$/)]).transform(Number).nullish();
+const jobShape = z.object({ id: z.string(), componentId: z.string().nullish() });
+const selectionShape = z.object({
+  componentId: z.string().nullish(),
+  componentPath: z.string().nullish(),
+  udfPath: z.string().nullish(),
+  startNextTs: nanoseconds,
+  endNextTs: nanoseconds,
+});
+const tableShape = z.object({ componentId: z.string().nullish() });
+
+export function addSchedulerRoutes(routes: Routes, deployment: Deployment): void {
+  const { engine } = deployment;
+  const add = (path: string, handle: (body: unknown) => Promise<unknown>) =>
+    routes.add("POST", path, async (context) => {
+      await requireAdmin(context, deployment);
+      await handle(await readJson(context.req.raw, BODY_BYTES_MAX));
+      return emptyResponse();
+    });
+
+  add("/api/cancel_job", async (body) => {
+    const { id, componentId } = checkShape(body, jobShape);
+    await engine.transact((tx) => cancelScheduled(tx, componentId ?? "", id), "cancel_job");
+  });
+  add("/api/cancel_all_jobs", async (body) => {
+    const selection = checkShape(body, selectionShape);
+    const component = selection.componentId ??
+      deployment.resolveComponent(selection.componentPath ?? "");
+    const { udfPath, startNextTs, endNextTs } = selection;
+    await cancelAllJobs(engine, {
+      component,
+      name: udfPath ? canonicalName(parseFunctionName(component, udfPath)) : null,
+      startMs: startNextTs == null ? null : startNextTs / NANOSECONDS_PER_MS,
+      endMs: endNextTs == null ? null : endNextTs / NANOSECONDS_PER_MS,
+    });
+  });
+  add("/api/delete_scheduled_functions_table", async (body) => {
+    const { componentId } = checkShape(body, tableShape);
+    await deleteAllJobs(engine, componentId ?? "");
+  });
+}

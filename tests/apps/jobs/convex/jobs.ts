@@ -1,0 +1,155 @@
+// Functions that schedule functions: the tests of the scheduler and its benchmark run them.
+import {
+  actionGeneric,
+  type DataModelFromSchemaDefinition,
+  internalActionGeneric,
+  internalMutationGeneric,
+  makeFunctionReference,
+  type MutationBuilder,
+  mutationGeneric,
+  type QueryBuilder,
+  queryGeneric,
+} from "convex/server";
+import { v } from "convex/values";
+import type schema from "./schema.ts";
+
+type DataModel = DataModelFromSchemaDefinition<typeof schema>;
+const query: QueryBuilder<DataModel, "public"> = queryGeneric;
+const mutation: MutationBuilder<DataModel, "public"> = mutationGeneric;
+const internalMutation: MutationBuilder<DataModel, "internal"> = internalMutationGeneric;
+
+const jobId = v.id("_scheduled_functions");
+const reference = (name: string) => makeFunctionReference<"mutation" | "action">(name);
+
+/** Schedules `name` for each key; returns the ids. */
+export const schedule = mutation({
+  args: { name: v.string(), keys: v.array(v.string()), delayMs: v.number(), fails: v.boolean() },
+  handler: async (ctx, { name, keys, delayMs, fails }) => {
+    const ids: string[] = [];
+    for (const key of keys) {
+      ids.push(await ctx.scheduler.runAfter(delayMs, reference(name), { key }));
+    }
+    if (fails) throw new Error("the mutation failed");
+    return ids;
+  },
+});
+
+export const scheduleAt = mutation({
+  args: { name: v.string(), key: v.string(), time: v.number() },
+  handler: (ctx, { name, key, time }) => ctx.scheduler.runAt(time, reference(name), { key }),
+});
+
+/** Schedules and cancels in one transaction, from an action. */
+export const scheduleFromAction = actionGeneric({
+  args: { name: v.string(), key: v.string(), delayMs: v.number(), fails: v.boolean() },
+  handler: async (ctx, { name, key, delayMs, fails }) => {
+    const id = await ctx.scheduler.runAfter(delayMs, reference(name), { key });
+    if (fails) throw new Error("the action failed");
+    return id;
+  },
+});
+
+export const cancelFromAction = actionGeneric({
+  args: { id: jobId },
+  handler: async (ctx, { id }) => await ctx.scheduler.cancel(id),
+});
+
+export const cancel = mutation({
+  args: { id: v.string() },
+  handler: async (ctx, { id }) => await ctx.scheduler.cancel(id as never),
+});
+
+export const mark = internalMutation({
+  args: { key: v.string() },
+  handler: async (ctx, { key }) => {
+    await ctx.db.insert("marks", { key, at: Date.now() });
+  },
+});
+
+/** Notes what it sees of its own job and of who calls. */
+export const introspect = internalMutation({
+  args: { key: v.string() },
+  handler: async (ctx, { key }) => {
+    const running = (await ctx.db.system.query("_scheduled_functions").collect())
+      .filter((job) => job.state.kind === "inProgress");
+    const identity = await ctx.auth.getUserIdentity();
+    await ctx.db.insert("marks", {
+      key: JSON.stringify({ key, running: running.length, identity }),
+      at: Date.now(),
+    });
+  },
+});
+
+export const throws = internalMutation({
+  args: { key: v.string() },
+  handler: async (ctx, { key }) => {
+    await ctx.db.insert("marks", { key, at: Date.now() });
+    throw new Error(`no ${key}`);
+  },
+});
+
+/** Cancels the job whose id is the key, which may be its own. */
+export const cancelKey = internalMutation({
+  args: { key: v.string() },
+  handler: async (ctx, { key }) => await ctx.scheduler.cancel(key as never),
+});
+
+/** Notes that it began, waits as long as the key says (`name/ms`), and schedules a child. */
+export const slowAction = internalActionGeneric({
+  args: { key: v.string() },
+  handler: async (ctx, { key }) => {
+    await ctx.runMutation(makeFunctionReference<"mutation">("jobs:mark"), { key: `${key} began` });
+    await new Promise((resolve) => setTimeout(resolve, Number(key.split("/")[1])));
+    const child = await ctx.runMutation(makeFunctionReference<"mutation">("jobs:schedule"), {
+      name: "jobs:mark",
+      keys: [`${key} child`],
+      delayMs: 0,
+      fails: false,
+    });
+    await ctx.runMutation(makeFunctionReference<"mutation">("jobs:mark"), { key: `${key} ended` });
+    return child;
+  },
+});
+
+export const job = query({
+  args: { id: jobId },
+  handler: (ctx, { id }) => ctx.db.system.get(id),
+});
+
+export const states = query({
+  args: {},
+  handler: async (ctx) => {
+    const counts: Record<string, number> = {};
+    for await (const { state } of ctx.db.system.query("_scheduled_functions")) {
+      counts[state.kind] = (counts[state.kind] ?? 0) + 1;
+    }
+    return counts;
+  },
+});
+
+/** The jobs that run a function, one page long. */
+export const jobsOf = query({
+  args: { name: v.string() },
+  handler: (ctx, { name }) =>
+    ctx.db.system.query("_scheduled_functions")
+      .filter((q) => q.eq(q.field("name"), name)).take(4000),
+});
+
+export const marks = query({
+  args: {},
+  handler: async (ctx) => (await ctx.db.query("marks").collect()).map(({ key }) => key),
+});
+
+export const lateness = query({
+  args: {},
+  handler: async (ctx) =>
+    (await ctx.db.query("marks").collect()).map(({ key, at }) => at - Number(key.split("/")[0])),
+});
+
+export const countMarks = query({
+  args: { prefix: v.string() },
+  handler: async (ctx, { prefix }) =>
+    (await ctx.db.query("marks")
+      .withIndex("by_key", (q) => q.gte("key", prefix).lt("key", `${prefix}\uffff`))
+      .collect()).length,
+});

@@ -1,0 +1,242 @@
+// Scheduled functions through the official client: what they do, what their documents say, and that
+// nothing is lost or done twice when the server is killed.
+import assert from "node:assert/strict";
+import { action, httpClient, LiveClient, mutation, post, query } from "./harness/clients.ts";
+import { serverWithApp } from "./harness/pushed_app.ts";
+import type { Server } from "./harness/server.ts";
+
+const APP = "tests/apps/jobs";
+
+interface Job {
+  readonly _id: string;
+  readonly name: string;
+  readonly args: readonly { readonly key: string }[];
+  readonly scheduledTime: number;
+  readonly completedTime?: number;
+  readonly state: { readonly kind: string; readonly error?: string };
+}
+
+async function schedule(
+  server: Server,
+  name: string,
+  keys: string[],
+  delayMs = 0,
+): Promise<string[]> {
+  const args = { name: `jobs:${name}`, keys, delayMs, fails: false };
+  return await httpClient(server).mutation(mutation("jobs:schedule"), args);
+}
+
+async function job(server: Server, id: string): Promise<Job> {
+  return await httpClient(server).query(query("jobs:job"), { id });
+}
+
+async function marks(server: Server): Promise<string[]> {
+  return await httpClient(server).query(query("jobs:marks"), {});
+}
+
+/** Waits until the job is in this state. */
+async function jobIn(live: LiveClient, id: string, kind: string): Promise<Job> {
+  const watched = live.watch("jobs:job", { id });
+  try {
+    return await watched.until((job) => (job as Job | null)?.state.kind === kind) as Job;
+  } finally {
+    watched.stop();
+  }
+}
+
+Deno.test("scheduled functions", async (t) => {
+  await using server = await serverWithApp(APP);
+  await using live = new LiveClient(server);
+  const http = httpClient(server);
+
+  await t.step("a mutation runs, and its document tells", async () => {
+    const [id] = await schedule(server, "mark", ["one"]);
+    const done = await jobIn(live, id!, "success");
+    assert.equal(done.name, "jobs.js:mark");
+    assert.deepEqual(done.args, [{ key: "one" }]);
+    assert.ok(done.completedTime! >= done.scheduledTime);
+    assert.deepEqual(Object.keys(done).sort(), [
+      "_creationTime",
+      "_id",
+      "args",
+      "completedTime",
+      "name",
+      "scheduledTime",
+      "state",
+    ]);
+    assert.deepEqual(await marks(server), ["one"]);
+  });
+
+  await t.step("it waits for its time", async () => {
+    const before = Date.now();
+    const [id] = await schedule(server, "mark", ["later"], 400);
+    assert.equal((await job(server, id!)).state.kind, "pending");
+    const done = await jobIn(live, id!, "success");
+    assert.ok(done.completedTime! - before >= 400);
+    assert.ok(done.completedTime! - done.scheduledTime < 300, "it was not late");
+  });
+
+  await t.step("a time in the past means now, and stays what it was", async () => {
+    const time = Date.now() - 60_000;
+    const args = { name: "jobs:mark", key: "past", time };
+    const id = await http.mutation(mutation("jobs:scheduleAt"), args);
+    assert.equal((await jobIn(live, id, "success")).scheduledTime, time);
+  });
+
+  await t.step("a failed mutation schedules nothing", async () => {
+    const before = await http.query(query("jobs:states"), {});
+    const args = { name: "jobs:mark", keys: ["never"], delayMs: 0, fails: true };
+    await assert.rejects(http.mutation(mutation("jobs:schedule"), args), /the mutation failed/);
+    assert.deepEqual(await http.query(query("jobs:states"), {}), before);
+  });
+
+  await t.step("an action schedules at once, even if it fails later", async () => {
+    const args = { name: "jobs:mark", key: "from action", delayMs: 0, fails: true };
+    await assert.rejects(http.action(action("jobs:scheduleFromAction"), args));
+    const watched = live.watch("jobs:marks");
+    await watched.until((keys) => (keys as string[]).includes("from action"));
+    watched.stop();
+  });
+
+  await t.step("errors end a job and undo its writes", async () => {
+    const [id] = await schedule(server, "throws", ["reason"]);
+    const failed = await jobIn(live, id!, "failed");
+    assert.match(failed.state.error!, /^Uncaught Error: no reason\n {4}at /);
+    assert.ok(!(await marks(server)).includes("reason"));
+  });
+
+  await t.step("a query cannot be scheduled with success", async () => {
+    const [id] = await schedule(server, "marks", ["query"]);
+    const failed = await jobIn(live, id!, "failed");
+    assert.match(failed.state.error!, /jobs\.js:marks/);
+  });
+
+  await t.step("it sees itself in progress, and nobody signed in", async () => {
+    const [id] = await schedule(server, "introspect", ["self"]);
+    await jobIn(live, id!, "success");
+    const seen = (await marks(server)).find((key) => key.startsWith("{"));
+    assert.deepEqual(JSON.parse(seen!), { key: "self", running: 1, identity: null });
+  });
+
+  await t.step("unknown functions are refused when they are scheduled", async () => {
+    await assert.rejects(
+      schedule(server, "nothing", ["x"]),
+      /Attempted to schedule function, but no exported function nothing found in the file: jobs\.js\. Did you forget to export it\?/,
+    );
+    const args = { name: "gone:fn", keys: ["x"], delayMs: 0, fails: false };
+    await assert.rejects(
+      http.mutation(mutation("jobs:schedule"), args),
+      /Attempted to schedule function at nonexistent path: gone\.js/,
+    );
+    const far = { name: "jobs:mark", key: "far", time: Date.now() + 6 * 366 * 86_400_000 };
+    await assert.rejects(
+      http.mutation(mutation("jobs:scheduleAt"), far),
+      /is more than 5 years in the future/,
+    );
+  });
+
+  await t.step("a pending job is cancelled; a finished one stays as it is", async () => {
+    const [id] = await schedule(server, "mark", ["cancelled"], 60_000);
+    await http.mutation(mutation("jobs:cancel"), { id: id! });
+    const canceled = await job(server, id!);
+    assert.equal(canceled.state.kind, "canceled");
+    assert.ok(canceled.completedTime! > 0);
+    await http.action(action("jobs:cancelFromAction"), { id: id! });
+    assert.deepEqual(await job(server, id!), canceled);
+    await assert.rejects(
+      http.mutation(mutation("jobs:cancel"), { id: "xyz" }),
+      /Invalid argument `id` for `db\.cancel_job`: Unable to decode ID/,
+    );
+  });
+
+  await t.step("a scheduled mutation cannot cancel itself, but others", async () => {
+    const [victim] = await schedule(server, "mark", ["victim"], 60_000);
+    const [id] = await schedule(server, "cancelKey", [victim!]);
+    await jobIn(live, id!, "success");
+    assert.equal((await job(server, victim!)).state.kind, "canceled");
+  });
+
+  await t.step("children of a cancelled action are born cancelled", async () => {
+    const [id] = await schedule(server, "slowAction", ["slow/700"]);
+    const running = await jobIn(live, id!, "inProgress");
+    assert.equal(running.completedTime, undefined);
+    await http.mutation(mutation("jobs:cancel"), { id: id! });
+    assert.equal((await job(server, id!)).state.kind, "canceled");
+    const watched = live.watch("jobs:marks");
+    await watched.until((keys) => (keys as string[]).includes("slow/700 ended"));
+    watched.stop();
+    const jobs: Job[] = await http.query(query("jobs:jobsOf"), { name: "jobs.js:mark" });
+    const child = jobs.find(({ args }) => args[0]!.key === "slow/700 child");
+    assert.equal(child?.state.kind, "canceled");
+    assert.equal((await job(server, id!)).state.kind, "canceled", "its result is discarded");
+  });
+
+  await t.step("administrators cancel by function and by id", async () => {
+    const headers = { authorization: `Convex ${server.adminKey}` };
+    const [one, two] = await schedule(server, "mark", ["a", "b"], 60_000);
+    const [other] = await schedule(server, "throws", ["c"], 60_000);
+    const api = `${server.url}/api`;
+    assert.equal((await post(`${api}/cancel_job`, { id: one })).status, 403);
+    assert.equal((await post(`${api}/cancel_job`, { id: one }, headers)).status, 200);
+    assert.equal((await job(server, one!)).state.kind, "canceled");
+    const body = { udfPath: "jobs:mark" };
+    assert.equal((await post(`${api}/cancel_all_jobs`, body, headers)).status, 200);
+    assert.equal((await job(server, two!)).state.kind, "canceled");
+    assert.equal((await job(server, other!)).state.kind, "pending");
+    assert.equal((await post(`${api}/cancel_all_jobs`, {}, headers)).status, 200);
+    assert.equal((await job(server, other!)).state.kind, "canceled");
+    const table = `${api}/delete_scheduled_functions_table`;
+    assert.equal((await post(table, {}, headers)).status, 200);
+    assert.deepEqual(await http.query(query("jobs:states"), {}), {});
+  });
+
+  await t.step("a paused deployment keeps its jobs for later", async () => {
+    const headers = { authorization: `Convex ${server.adminKey}` };
+    const [id] = await schedule(server, "mark", ["paused"], 300);
+    await post(`${server.url}/api/v1/pause_deployment`, {}, headers);
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    await post(`${server.url}/api/v1/unpause_deployment`, {}, headers);
+    const done = await jobIn(live, id!, "success");
+    assert.ok(done.completedTime! - done.scheduledTime > 300, "it waited for the end of the pause");
+  });
+});
+
+const KILLS = 4;
+const JOBS_PER_ROUND = 60;
+
+Deno.test("jobs survive SIGKILL: mutations once, actions at most once, none lost", async () => {
+  await using server = await serverWithApp(APP);
+  const scheduled: { id: string; key: string; isAction: boolean }[] = [];
+  for (let round = 0; round < KILLS; round++) {
+    const keys = Array.from({ length: JOBS_PER_ROUND }, (_, i) => `${round}-${i}`);
+    const ids = await schedule(server, "mark", keys, 50);
+    ids.forEach((id, i) => scheduled.push({ id, key: keys[i]!, isAction: false }));
+    const actionKeys = Array.from({ length: 6 }, (_, i) => `${round}-${i}/${i * 60}`);
+    const actionIds = await schedule(server, "slowAction", actionKeys, 50);
+    actionIds.forEach((id, i) => scheduled.push({ id, key: actionKeys[i]!, isAction: true }));
+    await new Promise((resolve) => setTimeout(resolve, 50 + Math.random() * 200));
+    await server.kill();
+    await server.restart();
+  }
+
+  await using live = new LiveClient(server);
+  const watched = live.watch("jobs:states");
+  await watched.until((counts) => {
+    const { pending = 0, inProgress = 0 } = counts as Record<string, number>;
+    return pending + inProgress === 0;
+  }, 20_000);
+  watched.stop();
+
+  const done = Map.groupBy(await marks(server), (key) => key);
+  for (const { id, key, isAction } of scheduled) {
+    const { state } = await job(server, id);
+    if (isAction) {
+      assert.ok((done.get(`${key} began`)?.length ?? 0) <= 1, `${key} began twice`);
+      if (state.kind === "success") assert.equal(done.get(`${key} ended`)?.length, 1);
+      else assert.equal(state.error, "Transient error while executing action");
+    } else {
+      assert.equal(state.kind, "success");
+      assert.equal(done.get(key)?.length, 1, `${key} was done`);
+    }
+  }
+});
