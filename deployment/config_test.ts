@@ -22,6 +22,7 @@ Deno.test("start without flags listens on the platform's ports of this machine",
     trustedProxies: "loopback,private",
     logFormat: "human",
     redactLogs: false,
+    scheduledFunctions: 16,
   });
 });
 
