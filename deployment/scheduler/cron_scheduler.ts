@@ -73,7 +73,7 @@ export class CronScheduler {
       const context = { ...call.context, executionId };
       runner.logFailure("action", { ...call, context }, INTERRUPTED_TEXT);
     }
-    this.#timer.wake();
+    this.#timer.start();
   }
 
   /** Starts nothing any more. */

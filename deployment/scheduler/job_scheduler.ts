@@ -44,7 +44,7 @@ export class JobScheduler {
   /** Ends what the last process left unfinished, then runs what is due. */
   async start(): Promise<void> {
     await this.#runner.failInterrupted();
-    this.#timer.wake();
+    this.#timer.start();
   }
 
   /** Scheduled functions that run now. */
