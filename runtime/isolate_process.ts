@@ -149,6 +149,11 @@ export class IsolateProcess<Outgoing = ToIsolate, Incoming = FromIsolate> {
   }
 }
 
+/** The argument that names the files, and so the database, that an isolate belongs to. */
+export function readPermission(program: Pick<IsolateProgram, "readableFiles">): string {
+  return `--allow-read=${program.readableFiles.join(",")}`;
+}
+
 function isolateArguments(options: IsolateProgram): string[] {
   const v8Flags = [
     `--max-old-space-size=${options.heapMebibytes}`,
@@ -162,7 +167,7 @@ function isolateArguments(options: IsolateProgram): string[] {
     "--no-remote",
     "--cached-only",
     `--config=${CONFIG_PATH}`,
-    `--allow-read=${options.readableFiles.join(",")}`,
+    readPermission(options),
     ...(options.allowNet ? ["--allow-net"] : []),
     `--v8-flags=${v8Flags.join(",")}`,
     options.entry,

@@ -1,5 +1,6 @@
 // The runtime of one deployment: runs the developer's functions, in isolates, against the engine.
 
+import { resolve } from "node:path";
 import type { Engine } from "../engine/engine.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
 import { ActionPool } from "./action_pool.ts";
@@ -9,6 +10,7 @@ import type { InitFrame, IsolateMode, ModuleAnalysis } from "./frames.ts";
 import type { IsolateProgram } from "./isolate_process.ts";
 import { LimitUsage } from "./limit_usage.ts";
 import { DEFAULT_RUNTIME_LIMITS, type RuntimeLimits } from "./limits.ts";
+import { endOrphans } from "./orphans.ts";
 import { Pool } from "./pool.ts";
 import { isSystemModule, runSystemQuery, type SystemFunctions } from "./system_functions.ts";
 import { runCall, type SessionRequest, TransactionRunner } from "./transaction_runner.ts";
@@ -99,6 +101,9 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
     const init = (mode: IsolateMode) => (isolate: number) =>
       initFrame(options, limits, mode, isolate);
     const program = isolateProgram(engine.path, limits);
+    for (const pid of endOrphans(program)) {
+      onFault(`ended isolate ${pid}, which an earlier server had left running`);
+    }
     const actionSyscalls = new ActionSyscalls(onFault);
     const pool = await Pool.start({
       isolates: options.isolates,
@@ -190,7 +195,9 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
   }
 }
 
-function isolateProgram(databasePath: string, limits: RuntimeLimits): IsolateProgram {
+function isolateProgram(path: string, limits: RuntimeLimits): IsolateProgram {
+  // Absolute: it tells this database's isolates from others' (orphans.ts).
+  const databasePath = resolve(path);
   return {
     entry: ISOLATE_PROGRAM,
     readableFiles: [databasePath, `${databasePath}-wal`, `${databasePath}-shm`],
