@@ -16,6 +16,7 @@ import {
   readDataDirectory,
 } from "./deployment/data_directory.ts";
 import { Deployment } from "./deployment/deployment.ts";
+import { LocalBlobStore } from "./deployment/files/local_blob_store.ts";
 import { ServerLog } from "./deployment/server_log.ts";
 import { LimitsFileError, readLimitsFile } from "./deployment/limits_file.ts";
 import { TrustedProxies } from "./deployment/trusted_proxies.ts";
@@ -69,6 +70,7 @@ async function start(config: StartConfig): Promise<void> {
   const data = openDataDirectory(config.dataDir, config.instanceName);
   const deployment = await Deployment.open({
     databasePath: data.databasePath,
+    blobs: await LocalBlobStore.open(data.filesPath),
     secret: data.secret,
     instanceName: data.instanceName,
     version: denoConfig.version,

@@ -13,6 +13,8 @@ export class DataDirectoryError extends Error {
 
 export interface DataDirectory {
   readonly databasePath: string;
+  /** Bytes of stored files. */
+  readonly filesPath: string;
   readonly secret: InstanceSecret;
   readonly instanceName: string;
   /** Nothing was there before. */
@@ -50,7 +52,9 @@ export function readDataDirectory(path: string): DataDirectory {
 }
 
 function describe(path: string, secret: InstanceSecret, isNew: boolean): DataDirectory {
-  return { databasePath: `${path}/db.sqlite`, secret, instanceName: readName(path), isNew };
+  const databasePath = `${path}/db.sqlite`;
+  const filesPath = `${path}/files`;
+  return { databasePath, filesPath, secret, instanceName: readName(path), isNew };
 }
 
 function readName(path: string): string {

@@ -2,7 +2,8 @@
 // everything that makes functions and data one thing: code, configuration, keys and logs.
 
 import { Engine } from "../engine/engine.ts";
-import { userError } from "../engine/errors.ts";
+import { PlatformError, userError } from "../engine/errors.ts";
+import { SYSTEM_TABLES } from "../engine/system_tables.ts";
 import type { SchemaStatus } from "../engine/schema_lifecycle.ts";
 import type { ComponentId } from "../engine/types.ts";
 import type { Json } from "../engine/values/value.ts";
@@ -17,6 +18,8 @@ import type {
   HttpExchange,
   RequestContext,
 } from "../runtime/types.ts";
+import { fileByUuid, type StoredFile } from "../runtime/stored_files.ts";
+import { UploadTokens } from "../runtime/upload_tokens.ts";
 import { SyncServer } from "../sync/sync_server.ts";
 import { AdminKeys } from "./admin_key.ts";
 import { readAuthProviders } from "./auth_evaluation.ts";
@@ -27,8 +30,11 @@ import {
 } from "./canonical_urls.ts";
 import { configHashes } from "./config_hashes.ts";
 import { ConfigurationChanges } from "./configuration_changes.ts";
-import { pause, unpause } from "./deployment_state.ts";
+import { pause, requireRunning, unpause } from "./deployment_state.ts";
 import { type EnvironmentChange, readEnvironment } from "./environment.ts";
+import type { BlobStore } from "./files/blob_store.ts";
+import { FileStorage } from "./files/file_storage.ts";
+import { registerStorageSyscalls } from "./files/storage_syscalls.ts";
 import { finishPush } from "./finish_push.ts";
 import { FunctionLogs } from "./function_logs.ts";
 import { Authenticator } from "./identity.ts";
@@ -47,6 +53,8 @@ import { type SchemaIds, waitForSchema } from "./wait_for_schema.ts";
 
 export interface DeploymentOptions {
   readonly databasePath: string;
+  /** Where the bytes of files are kept. */
+  readonly blobs: BlobStore;
   readonly secret: InstanceSecret;
   readonly instanceName: string;
   /** Version of the server. */
@@ -81,6 +89,8 @@ export class Deployment {
   readonly runner: LoggedRunner;
   readonly scheduler: Scheduler;
   readonly sync: SyncServer;
+  readonly files: FileStorage;
+  readonly #uploadTokens: UploadTokens;
   readonly #httpActions: HttpActionRunner;
   readonly #origins: SystemVariables;
   readonly #configuration: ConfigurationChanges;
@@ -116,6 +126,18 @@ export class Deployment {
       concurrency: options.scheduledFunctions,
       onFault: (message, error) => this.log.fault(message, error),
     });
+    this.files = new FileStorage({
+      engine,
+      blobs: options.blobs,
+      onFault: (what, error) => this.log.fault(what, error),
+    });
+    this.#uploadTokens = new UploadTokens(options.secret.derive("storage token"));
+    registerStorageSyscalls(runtime.actionSyscalls, {
+      engine,
+      files: this.files,
+      uploadTokens: this.#uploadTokens,
+      cloudUrl: (tx) => systemVariables(tx, this.#origins).CONVEX_CLOUD_URL,
+    });
     this.sync = new SyncServer({
       engine,
       runner: this.runner,
@@ -140,6 +162,7 @@ export class Deployment {
       const runtime = await Runtime.start({
         engine,
         cursorKey,
+        uploadKey: options.secret.derive("storage token"),
         isolates: options.isolates,
         actionIsolates: options.actionIsolates,
         cloudUrl: options.cloudUrl,
@@ -165,6 +188,7 @@ export class Deployment {
     await this.sync.close();
     await this.runtime.close();
     await this.scheduler.settled();
+    await this.files.close();
     await this.engine.close();
   }
 
@@ -209,6 +233,40 @@ export class Deployment {
   /** Answers a request with the app's `http.js`. Resolves after the last byte of the answer. */
   async runHttpAction(call: FunctionCall, exchange: HttpExchange): Promise<ActionOutcome> {
     return await this.#httpActions.runHttpAction(call, exchange);
+  }
+
+  // Files.
+
+  /**
+   * The component in which the holder of an upload URL may store a file.
+   * @throws PlatformError `StorageTokenInvalid`, `StorageTokenExpired`, `InvalidStorageToken`,
+   * `BackendIsNotRunning`
+   */
+  verifyUploadToken(token: string): ComponentId {
+    const component = this.#uploadTokens.verify(token, this.engine.clock());
+    this.engine.read(requireRunning);
+    if (this.#hasFiles(component)) return component;
+    throw new PlatformError(
+      "unauthenticated",
+      "InvalidStorageToken",
+      "The storage token is of another deployment or component",
+    );
+  }
+
+  /** @throws PlatformError `BackendIsNotRunning` */
+  async findFile(component: ComponentId, uuid: string): Promise<StoredFile | null> {
+    if (!this.#hasFiles(component)) return null;
+    const { value, ts } = this.engine.read((tx) => {
+      requireRunning(tx);
+      return fileByUuid(tx, component, uuid);
+    });
+    await this.engine.committer.whenDurable(ts);
+    return value;
+  }
+
+  #hasFiles(component: ComponentId): boolean {
+    const { name } = SYSTEM_TABLES.fileStorage;
+    return this.engine.catalog.tableByName(component, name) !== null;
   }
 
   // Configuration.

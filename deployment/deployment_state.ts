@@ -43,3 +43,15 @@ export function unpause(tx: Transaction): void {
   }
   writeState(tx, { state: "running" });
 }
+
+/**
+ * For what only a running deployment does besides functions.
+ * @throws PlatformError `BackendIsNotRunning`
+ */
+export function requireRunning(tx: Transaction): void {
+  if (readState(tx).state !== "paused") return;
+  throw userError(
+    "BackendIsNotRunning",
+    "Cannot perform this operation when the backend is not running",
+  );
+}

@@ -60,7 +60,7 @@ export const SYSTEM_TABLES = {
     name: "_file_storage",
     number: 540,
     scope: "component",
-    indexes: { by_storage_id: ["storageId"] },
+    indexes: { by_storage_id: ["storageId"], by_blob_key: ["blobKey"] },
   },
 } as const satisfies Record<string, SystemTable>;
 

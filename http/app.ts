@@ -19,6 +19,7 @@ import { addMetaRoutes } from "./meta.ts";
 import { readForwarding } from "./forwarding.ts";
 import { peerOf } from "./peer.ts";
 import { getPath, Routes } from "./routes.ts";
+import { addStorageRoutes, UPLOAD_PATH } from "./storage_api.ts";
 import { createSiteApp } from "./site.ts";
 import { addSchedulerRoutes } from "./scheduler_api.ts";
 import { syncPathVersion, upgradeToSync } from "./sync_upgrade.ts";
@@ -42,6 +43,7 @@ export function createApiApp(deployment: Deployment): HttpHandler {
   addEnvironmentRoutes(routes, deployment);
   addLogRoutes(routes, deployment);
   addSchedulerRoutes(routes, deployment);
+  addStorageRoutes(routes, deployment);
   const route = routes.build();
   const site = createSiteApp(deployment, SITE_PREFIX);
 
@@ -64,9 +66,9 @@ export function createApiApp(deployment: Deployment): HttpHandler {
     if (request.method === "OPTIONS") return preflightResponse(request);
     let response: Response;
     try {
-      response = await withTimeout(
-        route(request, { client, clientAddress }),
-      );
+      const handled = route(request, { client, clientAddress });
+      // An upload takes as long as its sender needs.
+      response = await (path === UPLOAD_PATH ? handled : withTimeout(handled));
     } catch (error) {
       response = errorResponse(error, deployment.log, request);
     }

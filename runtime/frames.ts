@@ -42,6 +42,8 @@ export interface InitFrame {
   readonly dbPath: string;
   /** Key of the cursor cipher, hexadecimal. */
   readonly cursorKey: string;
+  /** Key of the tokens in upload URLs, hexadecimal. */
+  readonly uploadKey: string;
   readonly env: { readonly cloudUrl: string; readonly siteUrl: string };
   readonly limits: TransactionLimits;
   readonly runtimeLimits: RuntimeLimits;

@@ -65,6 +65,7 @@ async function withPool(isolates: number, body: (harness: Harness) => Promise<vo
       mode: "transactions",
       dbPath: "",
       cursorKey: "",
+      uploadKey: "",
       env: { cloudUrl: "", siteUrl: "" },
       limits: DEFAULT_TRANSACTION_LIMITS,
       runtimeLimits: DEFAULT_RUNTIME_LIMITS,

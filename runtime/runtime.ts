@@ -39,6 +39,8 @@ export interface RuntimeOptions {
   readonly engine: Engine;
   /** The key with which the engine was opened: pages that isolates make must be readable by all. */
   readonly cursorKey: Uint8Array;
+  /** Signs the tokens in upload URLs. */
+  readonly uploadKey: Uint8Array;
   /** Isolates for queries and mutations; one more is kept warm. */
   readonly isolates: number;
   /** Isolates for actions; they start when the first action comes. */
@@ -219,6 +221,7 @@ function initFrame(
     mode,
     dbPath: engine.path,
     cursorKey: options.cursorKey.toHex(),
+    uploadKey: options.uploadKey.toHex(),
     env: { cloudUrl, siteUrl },
     limits: engine.limits,
     runtimeLimits: limits,

@@ -86,6 +86,7 @@ async function withRuntime(body: (harness: Harness) => Promise<void>) {
   const runtime = await Runtime.start({
     engine,
     cursorKey,
+    uploadKey: new Uint8Array(32),
     isolates: 2,
     actionIsolates: 1,
     cloudUrl: "http://127.0.0.1:3210",

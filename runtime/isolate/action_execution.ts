@@ -14,7 +14,7 @@ import { ActionClock } from "./clock.ts";
 import { ExecutionConsole, LogLines } from "./console.ts";
 import { describeThrown } from "./errors.ts";
 import { handleOf, resolveAddress } from "./function_address.ts";
-import { checkArguments, findFunction, idContext } from "./function_checks.ts";
+import { checkArguments, findFunction, idContext, requireRunning } from "./function_checks.ts";
 import { canonicalName, displayName } from "./function_path.ts";
 import {
   checkResult,
@@ -149,6 +149,7 @@ export class ActionExecution implements ScopeOperations {
   #loadRouter(exchange: HttpExchange): () => Promise<FunctionResult> {
     const { path } = this.#call;
     const { code } = this.#services.code.use((view) => view);
+    requireRunning(code);
     const exists = code.module(path.component, path.module) !== null;
     const exports = exists ? this.#import() : (this.#modules = this.#newModules(), null);
     return async () => {

@@ -215,7 +215,7 @@ export class Analysis {
       });
     }
     const snapshot = this.#options.reader.open(call.at ?? undefined);
-    const { services, limits, cursorCipher, deploymentName } = this.#options;
+    const { services, limits, cursorCipher, deploymentName, files } = this.#options;
     const nowMs = realNowMs();
     const random = new RandomStream(() => seedFromHex(call.seed));
     const tx = new Transaction(snapshot, {
@@ -227,7 +227,7 @@ export class Analysis {
     const code = new CodeView(snapshot, new CodeCache(), null, extra).access(tx);
     const clock = new TransactionClock(nowMs, this.#loaded!.config.importPhaseUnixTimestamp, false);
     const reuse = new ReuseState(false);
-    const state = { call, clock, deploymentName, observedIdentity: false, reuse };
+    const state = { call, clock, deploymentName, files, observedIdentity: false, reuse };
     const run = new TransactionRun(state, "query", call.path, tx, code, null);
     const execution = new Execution(
       { ...services, instances: new InstanceCache(services.limits) },

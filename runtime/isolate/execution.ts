@@ -45,6 +45,7 @@ import type { RandomStream } from "./random.ts";
 import { runInScope, type Scope } from "./scope.ts";
 import { DATABASE_SYSCALLS, READ_SYSCALLS } from "./syscalls_database.ts";
 import { OTHER_SYSCALLS } from "./syscalls_other.ts";
+import { STORAGE_SYSCALLS } from "./syscalls_storage.ts";
 import { syncSyscall } from "./syscalls_sync.ts";
 import { parseSyscallArgs, type TransactionRun } from "./transaction_run.ts";
 
@@ -277,7 +278,8 @@ export class Execution {
   #runOperation(operation: PendingOperation): boolean {
     const { name } = operation;
     try {
-      const syscall = DATABASE_SYSCALLS.get(name) ?? OTHER_SYSCALLS.get(name);
+      const syscall = DATABASE_SYSCALLS.get(name) ?? OTHER_SYSCALLS.get(name) ??
+        STORAGE_SYSCALLS.get(name);
       if (syscall === undefined) {
         throw userError("UnknownOperation", `Unknown async operation ${name}`);
       }

@@ -30,11 +30,8 @@ const KIND_NAMES: Record<RunnableKind, AnalyzedFunction["udfType"]> = {
   action: "Action",
 };
 
-/**
- * Finds the function that a request may run.
- * @throws PlatformError with the text of the first check that fails.
- */
-export function findFunction(request: FunctionRequest, code: CodeAccess): AnalyzedFunction {
+/** @throws PlatformError `DeploymentPaused` */
+export function requireRunning(code: CodeAccess): void {
   if (code.deployment()?.state === "paused") {
     throw userError(
       "DeploymentPaused",
@@ -42,6 +39,14 @@ export function findFunction(request: FunctionRequest, code: CodeAccess): Analyz
         "dashboard settings to allow functions to run.",
     );
   }
+}
+
+/**
+ * Finds the function that a request may run.
+ * @throws PlatformError with the text of the first check that fails.
+ */
+export function findFunction(request: FunctionRequest, code: CodeAccess): AnalyzedFunction {
+  requireRunning(code);
   const { path, kind, visibility } = request;
   const found = code.module(path.component, path.module)?.functions.get(path.name);
   if (found === undefined || visibility === "public" && found.visibility?.kind !== "public") {

@@ -17,6 +17,7 @@ import { FramePipe } from "./frame_pipe.ts";
 import { exitProcess, failProcess, nextTurn } from "./host.ts";
 import { InstanceCache } from "./instance_cache.ts";
 import { lockDown } from "./lockdown.ts";
+import { UploadTokens } from "../upload_tokens.ts";
 import { seedFromHex } from "./random.ts";
 import { Transactions, type TransactionsOptions } from "./transactions.ts";
 
@@ -62,6 +63,10 @@ function transactionsOptions(init: InitFrame, reader: SnapshotReader): Transacti
     services,
     urls: env,
     deploymentName: "",
+    files: {
+      cloudUrl: env.cloudUrl,
+      uploadTokens: new UploadTokens(Uint8Array.fromHex(init.uploadKey)),
+    },
     send,
   };
 }

@@ -8,8 +8,16 @@ import type { Json, JsonObject } from "../../engine/values/value.ts";
 import type { RunCall } from "../frames.ts";
 import type { ComponentId } from "../../engine/types.ts";
 import type { FunctionPath } from "../types.ts";
+import type { UploadTokens } from "../upload_tokens.ts";
 import type { TransactionClock } from "./clock.ts";
 import type { CodeAccess } from "./code_view.ts";
+
+/** What functions need to speak of files. */
+export interface FileServices {
+  /** The public origin of the API as it was configured. */
+  readonly cloudUrl: string;
+  readonly uploadTokens: UploadTokens;
+}
 
 /** Shared by a top-level function and all that it calls. */
 export interface RunState {
@@ -17,6 +25,7 @@ export interface RunState {
   readonly clock: TransactionClock;
   /** Shown by `getDeploymentMetadata`. */
   readonly deploymentName: string;
+  readonly files: FileServices;
   /** The run looked at who is calling: its result may not be shared with others. */
   observedIdentity: boolean;
   /** Whether, and how, the run depends on instances that other runs use (instance_seal.ts). */

@@ -20,7 +20,7 @@ import { heapUsedBytes, monotonicMs, realNowMs } from "./host.ts";
 import { componentCode, type SystemUrls } from "./imported_modules.ts";
 import { beginJob, completeJob } from "./job_record.ts";
 import { RandomStream, seedFromHex } from "./random.ts";
-import { ReuseState, type RunState, TransactionRun } from "./transaction_run.ts";
+import { type FileServices, ReuseState, type RunState, TransactionRun } from "./transaction_run.ts";
 
 /** Least time between two looks at the heap. */
 const HEAP_NOTE_INTERVAL_MS = 100;
@@ -36,6 +36,7 @@ export interface TransactionsOptions {
   readonly services: ExecutionServices;
   readonly urls: SystemUrls;
   readonly deploymentName: string;
+  readonly files: FileServices;
   send(frame: FromIsolate): void;
 }
 
@@ -182,6 +183,7 @@ export class Transactions {
       call,
       clock: new TransactionClock(nowMs, origin, call.kind === "mutation"),
       deploymentName: options.deploymentName,
+      files: options.files,
       observedIdentity: false,
       reuse: new ReuseState(allowSealed),
     };

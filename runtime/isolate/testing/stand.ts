@@ -191,6 +191,7 @@ export class TestIsolate {
       mode,
       dbPath: path,
       cursorKey: "00".repeat(CURSOR_KEY.length),
+      uploadKey: "00",
       env: { cloudUrl: "http://cloud.test", siteUrl: "http://site.test" },
       limits: DEFAULT_TRANSACTION_LIMITS,
       runtimeLimits: { ...DEFAULT_RUNTIME_LIMITS, ...limits },

@@ -1,0 +1,42 @@
+// What senders say about a file: its content type and its digest.
+
+import { userError } from "../../engine/errors.ts";
+
+/** `type/subtype`, then parameters (RFC 9110 8.3.1). */
+const MEDIA_TYPE =
+  /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+(?:\s*;\s*(?:[\w!#$%&'*+.^`|~-]+=(?:[\w!#$%&'*+.^`|~-]+|"(?:[^"\\]|\\.)*"))?)*\s*$/;
+const HEADER_LENGTH_MAX = 1024;
+const SHA256_BYTES = 32;
+
+/** @throws PlatformError with `code` when the text is no media type */
+export function checkContentType(text: string, code = "BadHeader"): string {
+  const isValid = text.length <= HEADER_LENGTH_MAX && MEDIA_TYPE.test(text) &&
+    // Nothing else may travel in a header.
+    /^[\x20-\x7e]*$/.test(text);
+  if (isValid) return text.trim();
+  throw userError(code, `Bad header for content-type: invalid media type ${JSON.stringify(text)}`);
+}
+
+/**
+ * The checksum in a `Digest` header, in base64.
+ * @throws PlatformError `BadHeader`
+ */
+export function parseDigest(header: string): string {
+  const match = /^\s*sha-256=(\S+)\s*$/i.exec(header);
+  if (match === null) {
+    throw userError("BadHeader", "Bad header for digest: expected sha-256=<base64>");
+  }
+  return checkSha256(match[1]!, "BadHeader");
+}
+
+/** @throws PlatformError with `code` when the text is not 32 bytes in base64 */
+export function checkSha256(text: string, code: string): string {
+  let size = -1;
+  try {
+    size = Uint8Array.fromBase64(text).length;
+  } catch {
+    // Not base64.
+  }
+  if (size === SHA256_BYTES) return text;
+  throw userError(code, "Bad header for digest: expected the base64 of a SHA-256 checksum");
+}
