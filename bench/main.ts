@@ -6,6 +6,7 @@ import { fanOut } from "./scenarios/fan_out.ts";
 import { memoryAfter } from "./scenarios/memory.ts";
 import { pipelined } from "./scenarios/pipelined.ts";
 import { queries } from "./scenarios/queries.ts";
+import { scheduled } from "./scenarios/scheduled.ts";
 import { start } from "./scenarios/start.ts";
 import { transfer } from "./scenarios/transfer.ts";
 import { unrelatedSubscriptions } from "./scenarios/unrelated_subscriptions.ts";
@@ -17,6 +18,7 @@ const SCENARIOS: Readonly<Record<string, (environment: Environment) => Promise<R
   queries,
   fan_out: fanOut,
   unrelated_subscriptions: unrelatedSubscriptions,
+  scheduled,
   memory: memoryAfter,
 };
 

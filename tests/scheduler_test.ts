@@ -190,6 +190,20 @@ Deno.test("scheduled functions", async (t) => {
     assert.deepEqual(await http.query(query("jobs:states"), {}), {});
   });
 
+  await t.step("the log says who called", async () => {
+    const headers = { authorization: `Convex ${server.adminKey}` };
+    const response = await fetch(`${server.url}/api/stream_udf_execution?cursor=0`, { headers });
+    const { entries } = await response.json();
+    const ofScheduler = entries.filter((entry: { caller?: string }) =>
+      entry.caller === "Scheduler"
+    );
+    const named = (identifier: string) =>
+      ofScheduler.find((entry: { identifier: string }) => entry.identifier === identifier);
+    assert.equal(named("jobs:mark").udfType, "Mutation");
+    assert.equal(named("jobs:slowAction").udfType, "Action");
+    assert.match(named("jobs:throws").error, /no reason/);
+  });
+
   await t.step("a paused deployment keeps its jobs for later", async () => {
     const headers = { authorization: `Convex ${server.adminKey}` };
     const [id] = await schedule(server, "mark", ["paused"], 300);

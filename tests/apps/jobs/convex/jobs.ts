@@ -34,12 +34,24 @@ export const schedule = mutation({
   },
 });
 
+/** Schedules a mark for each time, whose key begins with the time. */
+export const scheduleTimes = mutation({
+  args: { times: v.array(v.number()) },
+  handler: async (ctx, { times }) => {
+    const mark = reference("jobs:mark");
+    const ids: string[] = [];
+    for (const [i, time] of times.entries()) {
+      ids.push(await ctx.scheduler.runAt(time, mark, { key: `${time}/${i}` }));
+    }
+    return ids;
+  },
+});
+
 export const scheduleAt = mutation({
   args: { name: v.string(), key: v.string(), time: v.number() },
   handler: (ctx, { name, key, time }) => ctx.scheduler.runAt(time, reference(name), { key }),
 });
 
-/** Schedules and cancels in one transaction, from an action. */
 export const scheduleFromAction = actionGeneric({
   args: { name: v.string(), key: v.string(), delayMs: v.number(), fails: v.boolean() },
   handler: async (ctx, { name, key, delayMs, fails }) => {
