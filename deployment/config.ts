@@ -12,7 +12,7 @@ const DEFAULT_SITE_PORT = 3211;
 const DEFAULT_DATA_DIR = "./data";
 const ISOLATES_MAX = 64;
 const DEFAULT_SCHEDULED_FUNCTIONS = 16;
-const SCHEDULED_FUNCTIONS_MAX = 1000;
+export const SCHEDULED_FUNCTIONS_MAX = 1000;
 
 export const USAGE = `Usage: main.ts <command> [flags]
 

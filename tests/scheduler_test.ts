@@ -190,6 +190,17 @@ Deno.test("scheduled functions", async (t) => {
     assert.deepEqual(await http.query(query("jobs:states"), {}), {});
   });
 
+  await t.step("how many run at once can be seen and changed", async () => {
+    const headers = { authorization: `Convex ${server.adminKey}` };
+    const url = `${server.url}/api/concave/scheduler`;
+    const read = async () => await (await fetch(url, { headers })).json();
+    assert.deepEqual(await read(), { concurrency: 16, running: 0 });
+    assert.equal((await post(url, { concurrency: 2 }, headers)).status, 200);
+    assert.deepEqual(await read(), { concurrency: 2, running: 0 });
+    assert.equal((await post(url, { concurrency: 0 }, headers)).status, 400);
+    assert.equal((await post(url, { concurrency: 3 })).status, 403);
+  });
+
   await t.step("the log says who called", async () => {
     const headers = { authorization: `Convex ${server.adminKey}` };
     const response = await fetch(`${server.url}/api/stream_udf_execution?cursor=0`, { headers });
