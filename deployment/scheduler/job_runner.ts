@@ -57,7 +57,7 @@ export class JobRunner {
       const path = targetOf(due.job);
       switch (kinds.runnableKind(path)) {
         case null:
-          await this.#fail(due, missingTargetText(this.options.engine, path));
+          await this.#missing(due, path);
           break;
         case "mutation":
           await this.#mutation(due, path, onAccepted);
@@ -100,6 +100,12 @@ export class JobRunner {
       }
       if (jobs.length === 0) return;
     }
+  }
+
+  async #missing(due: DueJob, path: FunctionPath): Promise<void> {
+    const error = missingTargetText(this.options.engine, path);
+    this.options.runner.logFailure("mutation", scheduledCall(due, path, newRequestId()), error);
+    await this.#fail(due, error);
   }
 
   async #mutation(due: DueJob, path: FunctionPath, onAccepted: () => void): Promise<void> {

@@ -150,6 +150,16 @@ jobTest("an action that the last process was running has failed", async (jobs) =
   assert.equal(jobs.job(id!).state.kind, "failed", "the late end changes nothing");
 });
 
+jobTest("a function that is gone when its time comes is an error", async (jobs) => {
+  const [id] = await jobs.add("gone", 0);
+  await jobs.scheduler.start();
+  await jobs.until(() => jobs.job(id!).state.kind === "failed");
+  const error =
+    "Couldn't find JavaScript module 'jobs.js'. Did you forget to run `npx convex dev`?";
+  assert.deepEqual(jobs.job(id!).state, { kind: "failed", error });
+  assert.deepEqual(jobs.stand.loggedErrors, [error]);
+});
+
 jobTest("nothing is found while the deployment is paused", async (jobs) => {
   jobs.stand.mutations.set("tick", () => {});
   await jobs.stand.engine.transact(pause);

@@ -6,13 +6,13 @@ import { HostCode } from "../../runtime/host_code.ts";
 import type { FunctionKind, FunctionPath } from "../../runtime/types.ts";
 
 const MODULES_INDEX = systemIndexId(SYSTEM_TABLES.modules.number, 0);
-const KINDS_KEPT_MAX = 4096;
+const MUTATIONS_KEPT_MAX = 4096;
 
 type RunnableKind = "mutation" | "action";
 
-/** Looks kinds up and remembers them until the next push. */
+/** Looks kinds up, and remembers until the next push what is a mutation. */
 export class FunctionKinds {
-  readonly #known = new Map<string, RunnableKind | null>();
+  readonly #mutations = new Set<string>();
   readonly #stopListening: () => void;
 
   constructor(
@@ -31,19 +31,17 @@ export class FunctionKinds {
    */
   runnableKind(path: FunctionPath): RunnableKind | null {
     const key = `${path.component}/${path.module}:${path.name}`;
-    let kind = this.#known.get(key);
-    // An action that was started cannot be tried again as something else.
-    if (kind === undefined || kind === "action") {
-      const found = this.kindOf(path);
-      kind = found === null ? null : found === "action" ? "action" : "mutation";
-      if (this.#known.size >= KINDS_KEPT_MAX) this.#known.clear();
-      this.#known.set(key, kind);
-    }
-    return kind;
+    if (this.#mutations.has(key)) return "mutation";
+    // Not remembered: what was started as an action, or failed as missing, cannot be tried again.
+    const kind = this.kindOf(path);
+    if (kind === null || kind === "action") return kind;
+    if (this.#mutations.size >= MUTATIONS_KEPT_MAX) this.#mutations.clear();
+    this.#mutations.add(key);
+    return "mutation";
   }
 
   forget(): void {
-    this.#known.clear();
+    this.#mutations.clear();
   }
 
   close(): void {
