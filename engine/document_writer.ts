@@ -4,6 +4,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { arrayStatement } from "./array_statement.ts";
 import type { IndexInfo } from "./catalog.ts";
+import { META } from "./storage_schema.ts";
 import { byIdIndex } from "./system_tables.ts";
 import type { Timestamp } from "./timestamp.ts";
 import type {
@@ -126,9 +127,11 @@ export class DocumentWriter {
     this.#writeMeta = db.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)");
     this.#readMeta = arrayStatement(db, "SELECT value FROM meta WHERE key = ?");
     this.#deleteMeta = db.prepare("DELETE FROM meta WHERE key = ?");
-    // Also above the row numbers that unfinished backfills remember: their documents may be deleted.
+    // Also above the row numbers that unfinished backfills and entries of dropped indexes remember:
+    // their documents may be deleted.
     this.#lastDoc = Math.max(
       integer(db, "SELECT max(doc) FROM documents"),
+      this.readMeta(META.rowsUsed) ?? 0,
       integer(db, `SELECT max(value) FROM meta WHERE key GLOB '${BACKFILL_PROGRESS_PREFIX}*'`),
     );
     this.#lastSeq = integer(db, "SELECT last_seq FROM commits ORDER BY ts DESC LIMIT 1");
@@ -163,6 +166,11 @@ export class DocumentWriter {
       this.#lastSeq = lastSeq;
       throw error;
     }
+  }
+
+  /** The greatest row number that a document has or had. */
+  get lastDoc(): number {
+    return this.#lastDoc;
   }
 
   /** Timestamp of the last commit; zero in a new file. */

@@ -108,6 +108,9 @@ export class Engine {
   }
 
   async #start(): Promise<void> {
+    // A process that was killed may have left commits in the log that never reached the disk. From now
+    // on they are shown, so they must not get lost any more.
+    await this.#durability.flush();
     await this.transact((tx) => createComponentTables(tx, ""));
     this.committer.onCatalogChange(() => this.#wake());
     this.committer.onGroup(() => this.#checkpointer.consider());

@@ -256,7 +256,9 @@ class OverlaidSnapshot implements Snapshot {
   scan(index: IndexId, interval: Interval, order: Order, limit: number): IndexRow[] {
     // The fields of an index never change, so the base may know it; while this view's own catalog is
     // being loaded, only indexes that every base knows are scanned.
-    const info = this.base.catalog.findIndex(index) ?? this.catalog.index(index);
+    const info = this.base.catalog.findIndex(index) ?? this.catalog.findIndex(index);
+    // Another overlay, on top of this one, has added the index.
+    if (info === undefined) return [];
     const layer = this.overlay.layer(info.tablet);
     if (layer === undefined) return this.base.scan(index, interval, order, limit);
     const below = visibleRows(this.base, layer, index, interval, order, limit);

@@ -15,6 +15,8 @@ export const META = {
   /** Next free tablet and index id. The committer keeps them above every id it ever wrote. */
   nextTablet: "next_tablet",
   nextIndex: "next_index",
+  /** Greatest row number of a document when an index was dropped last: its entries may still lead there. */
+  rowsUsed: "rows_used",
   /** Oldest timestamp that the undo log still covers; absent: all of them. */
   retained: "retained",
 } as const;

@@ -170,7 +170,9 @@ class PageReader {
     const isPinned = request.end !== undefined;
     const rowsMax = isPinned ? PAGE_ROWS_MAX : Math.min(request.rowsReadMax, PAGE_ROWS_MAX);
     const bytesMax = isPinned ? limits.bytesRead : Math.min(request.bytesReadMax, limits.bytesRead);
-    return this.#stream.rowsFetched > Math.floor(SPLIT_RECOMMENDED_FRACTION * rowsMax) ||
+    // Rows taken, not rows fetched: what was fetched ahead is in nobody's read set, so the answer must
+    // not depend on it.
+    return this.#keys.length > Math.floor(SPLIT_RECOMMENDED_FRACTION * rowsMax) ||
       this.#bytes > Math.floor(SPLIT_RECOMMENDED_FRACTION * bytesMax) ||
       this.#page.length > PAGE_ROWS_SPLIT_RECOMMENDED;
   }

@@ -1,0 +1,52 @@
+// Checks each stored document by itself: its table, its id, its text, and that a commit wrote it.
+
+import { arrayStatement } from "./array_statement.ts";
+import type { Catalog } from "./catalog.ts";
+import type { Examined } from "./check.ts";
+import { tableNumberOf } from "./values/id.ts";
+import { parseDocument, stringifyValue } from "./values/json.ts";
+import type { ValueObject } from "./values/value.ts";
+
+type DocumentRow = [tablet: number, id: string, ts: number, json: string];
+
+/** Yields a sentence for each document that is not as the engine would have written it. */
+export function* checkDocuments(examined: Examined): Generator<string> {
+  const { db, catalog, retained } = examined;
+  const written = arrayStatement(
+    db,
+    `SELECT 1 FROM log WHERE tablet = ? AND id = ?
+       AND seq <= (SELECT last_seq FROM commits WHERE ts = ?)
+       AND seq > coalesce(
+         (SELECT last_seq FROM commits WHERE ts < ? ORDER BY ts DESC LIMIT 1), 0)`,
+  );
+  for (const row of arrayStatement(db, "SELECT tablet, id, ts, json FROM documents").iterate()) {
+    const document = row as unknown as DocumentRow;
+    const [tablet, id, ts, json] = document;
+    const problem = problemOfId(catalog, document) ?? problemOfText(id, json);
+    if (problem !== null) yield `The document ${id} of tablet ${tablet} ${problem}.`;
+    if (ts > retained && written.get(tablet, id, ts, ts) === undefined) {
+      yield `The document ${id} of tablet ${tablet} is of ${ts}, but no commit wrote it then.`;
+    }
+  }
+}
+
+function problemOfId(catalog: Catalog, [tablet, id]: DocumentRow): string | null {
+  const table = catalog.tableByTablet(tablet);
+  if (table === null) return "belongs to no table";
+  const number = tableNumberOf(id);
+  if (number === null) return "has an id that cannot be decoded";
+  if (number === table.number) return null;
+  return `has an id of table number ${number}, and its table has the number ${table.number}`;
+}
+
+function problemOfText(id: string, json: string): string | null {
+  let document: ValueObject;
+  try {
+    document = parseDocument(json);
+    if (stringifyValue(document) !== json) return "is not written in the canonical form";
+  } catch (error) {
+    return `cannot be read: ${(error as Error).message}`;
+  }
+  if (document._id !== id) return "holds another id";
+  return typeof document._creationTime === "number" ? null : "has no creation time";
+}
