@@ -3,6 +3,7 @@
 import denoConfig from "./deno.json" with { type: "json" };
 import {
   type AdminKeyConfig,
+  type CheckConfig,
   parseCommandLine,
   type StartConfig,
   USAGE,
@@ -15,6 +16,7 @@ import {
   openDataDirectory,
   readDataDirectory,
 } from "./deployment/data_directory.ts";
+import { checkData } from "./deployment/data_check.ts";
 import { Deployment } from "./deployment/deployment.ts";
 import { LocalBlobStore } from "./deployment/files/local_blob_store.ts";
 import { ServerLog } from "./deployment/server_log.ts";
@@ -43,6 +45,8 @@ async function main(args: readonly string[]): Promise<void> {
       return console.log(denoConfig.version);
     case "admin-key":
       return printAdminKey(config);
+    case "check":
+      return await check(config);
     case "start":
       return await start(config);
   }
@@ -51,6 +55,18 @@ async function main(args: readonly string[]): Promise<void> {
 function printAdminKey(config: AdminKeyConfig): void {
   const { secret, instanceName } = readDataDirectory(config.dataDir);
   console.log(new AdminKeys(secret, instanceName).issue());
+}
+
+async function check(config: CheckConfig): Promise<void> {
+  const data = readDataDirectory(config.dataDir);
+  const blobs = LocalBlobStore.forReading(data.filesPath);
+  let problems = 0;
+  for await (const problem of checkData(data, blobs)) {
+    problems++;
+    console.log(problem);
+  }
+  console.log(problems === 0 ? "No problems found." : `${problems} problems found.`);
+  if (problems > 0) Deno.exit(EXIT_FAILURE);
 }
 
 async function start(config: StartConfig): Promise<void> {

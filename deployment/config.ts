@@ -19,6 +19,8 @@ export const USAGE = `Usage: main.ts <command> [flags]
 Commands:
   start        Start the server.
   admin-key    Print the admin key of a data directory.
+  check        Verify a data directory that no server uses. Prints what is wrong, and then ends with
+               exit code 1.
 
 Flags of start (each is also a variable, --data-dir is CONCAVE_DATA_DIR; flags win):
   --host HOST            Address to listen on (default ${DEFAULT_HOST}).
@@ -37,7 +39,7 @@ Flags of start (each is also a variable, --data-dir is CONCAVE_DATA_DIR; flags w
   --log-format FORMAT    human (default) or json.
   --redact-logs          Show clients neither log lines nor details of errors.
 
-Flags of admin-key:
+Flags of admin-key and check:
   --data-dir DIR         As for start.
 
 Other flags:
@@ -75,11 +77,16 @@ export interface AdminKeyConfig {
   readonly dataDir: string;
 }
 
+export interface CheckConfig {
+  readonly command: "check";
+  readonly dataDir: string;
+}
+
 export interface TextConfig {
   readonly command: "help" | "version";
 }
 
-export type Config = StartConfig | AdminKeyConfig | TextConfig;
+export type Config = StartConfig | AdminKeyConfig | CheckConfig | TextConfig;
 
 const port = z.string().regex(/^\d{1,5}$/, "must be a port number").transform(Number)
   .refine((value) => value <= 65_535, "must be a port number");
@@ -112,7 +119,7 @@ const startShape = z.object({
   "log-format": z.enum(["human", "json"], { error: "must be human or json" }).default("human"),
   "redact-logs": flag.default(false),
 });
-const adminKeyShape = z.object({ "data-dir": dataDir });
+const directoryShape = z.object({ "data-dir": dataDir });
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -152,7 +159,8 @@ export function parseCommandLine(
       };
     }
     case "admin-key":
-      return { command, dataDir: readFlags(adminKeyShape, rest, environment)["data-dir"] };
+    case "check":
+      return { command, dataDir: readFlags(directoryShape, rest, environment)["data-dir"] };
     case undefined:
       throw new UsageError("a command is missing; see --help");
     default:

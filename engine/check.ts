@@ -8,6 +8,7 @@ import { checkCatalog } from "./check_catalog.ts";
 import { checkDocuments } from "./check_documents.ts";
 import { checkEntries } from "./check_entries.ts";
 import { checkLog } from "./check_log.ts";
+import { DatabaseOpenError } from "./open_error.ts";
 import { openReadOnly, SnapshotReader } from "./snapshot.ts";
 import { APPLICATION_ID, FORMAT_VERSION, META } from "./storage_schema.ts";
 
@@ -23,10 +24,10 @@ export interface Examined {
 
 /**
  * Yields a sentence for each thing that is wrong; nothing if all is well.
- * @throws Error when the file cannot be opened at all
+ * @throws DatabaseOpenError when the file cannot be opened at all
  */
 export function* checkDatabase(path: string): Generator<string> {
-  const db = openReadOnly(path);
+  const db = open(path);
   try {
     const problem = foreignFile(db);
     if (problem !== null) {
@@ -39,6 +40,14 @@ export function* checkDatabase(path: string): Generator<string> {
     if (broken.length === 0) yield* checkContent(db);
   } finally {
     db.close();
+  }
+}
+
+function open(path: string): DatabaseSync {
+  try {
+    return openReadOnly(path);
+  } catch (error) {
+    throw new DatabaseOpenError(`Cannot open the database ${path}: ${(error as Error).message}`);
   }
 }
 

@@ -88,15 +88,13 @@ function* checkRevisions(examined: Examined): Generator<string> {
     if (before !== null) {
       const wasDeleted = before[6] === 1;
       if (prevTs !== (wasDeleted ? null : before[1])) {
-        yield `The log has the ${nameOf(row)} at ${
-          before[1]
-        }, and then a change of what it was at ` +
+        const [, ts] = before;
+        yield `The log has the ${nameOf(row)} at ${ts}, and then a change of what it was at ` +
           `${prevTs}.`;
       }
     } else if (prevTs !== null && prevTs > examined.retained) {
-      yield `The log has a change of what ${
-        nameOf(row)
-      } was at ${prevTs}, but not how it came to be.`;
+      yield `The log has a change of what the ${nameOf(row)} was at ${prevTs}, but not how it ` +
+        "came to be.";
     }
     before = row;
   }

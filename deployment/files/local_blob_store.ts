@@ -23,6 +23,11 @@ export class LocalBlobStore implements BlobStore {
     return new LocalBlobStore(directory);
   }
 
+  /** The store as another program may look at it: nothing is created or removed. */
+  static forReading(directory: string): Pick<BlobStore, "read"> {
+    return new LocalBlobStore(directory);
+  }
+
   async write(key: string, bytes: AsyncIterable<Uint8Array>): Promise<void> {
     const incoming = `${this.#directory}/${INCOMING}/${key}`;
     const folder = this.#folder(key);
