@@ -23,6 +23,8 @@ import { UploadTokens } from "../runtime/upload_tokens.ts";
 import { SyncServer } from "../sync/sync_server.ts";
 import { AdminKeys } from "./admin_key.ts";
 import { readAuthProviders } from "./auth_evaluation.ts";
+import { ProviderDocuments } from "./authentication/provider_documents.ts";
+import { TokenVerifier } from "./authentication/token_verifier.ts";
 import {
   type RequestDestination,
   type SystemVariables,
@@ -111,7 +113,12 @@ export class Deployment {
     this.adminKeys = new AdminKeys(options.secret, options.instanceName);
     this.authenticator = new Authenticator({
       adminKeys: this.adminKeys,
-      providers: () => engine.read(readAuthProviders).value,
+      tokens: new TokenVerifier({
+        providers: () => engine.read(readAuthProviders).value,
+        documents: new ProviderDocuments({ clock: engine.clock, signal: this.#closing.signal }),
+        clock: engine.clock,
+        redact: options.redact,
+      }),
     });
     this.#configuration = new ConfigurationChanges(engine, runtime.analyze, this.#origins);
     const runner = new LoggedRunner(runtime, functionLogs, engine.clock);

@@ -1,14 +1,12 @@
 // From credentials to identities: the `Authorization` header, an `adminKey` from the query string or
 // a JSON body, or the tokens of the sync protocol's `Authenticate` (spec http-api 2, services 4).
 
-import { decodeJwt } from "jose";
 import { PlatformError, userError } from "../engine/errors.ts";
 import type { Identity, UserAttributes } from "../runtime/types.ts";
 import type { AuthToken } from "../sync/client_messages.ts";
 import { parseUserAttributes } from "../sync/user_attributes.ts";
 import type { AdminKeys } from "./admin_key.ts";
-import type { AuthProvider } from "./auth_config.ts";
-import { printProvider, providerMatches } from "./auth_config.ts";
+import type { TokenVerifier } from "./authentication/token_verifier.ts";
 
 export const ANONYMOUS: Identity = { kind: "anonymous" };
 const ADMIN: Identity = { kind: "admin" };
@@ -16,8 +14,8 @@ const HEADER_LENGTH_MIN = 7;
 
 export interface AuthenticatorOptions {
   readonly adminKeys: AdminKeys;
-  /** The auth providers of the code that runs now. */
-  readonly providers: () => readonly AuthProvider[];
+  /** For the JWTs of users. */
+  readonly tokens: TokenVerifier;
 }
 
 /** Turns credentials into identities. Every failure is a `PlatformError` for the caller to show. */
@@ -41,7 +39,9 @@ export class Authenticator {
     const scheme = header.slice(0, space).toLowerCase();
     const credential = header.slice(space + 1).trim();
     if (scheme === "convex" && credential !== "") return this.#adminHeader(credential);
-    if (scheme === "bearer" && credential !== "") return await this.user(credential);
+    if (scheme === "bearer" && credential !== "") {
+      return await this.options.tokens.verify(credential);
+    }
     throw userError("InvalidAdminKey", "Invalid admin key");
   }
 
@@ -64,46 +64,13 @@ export class Authenticator {
       case "None":
         return ANONYMOUS;
       case "User":
-        return await this.user(token.value);
+        return await this.options.tokens.verify(token.value);
       case "Admin": {
         const admin = this.admin(token.value);
         const { impersonating } = token;
         return impersonating === null ? admin : { kind: "acting", attributes: impersonating };
       }
     }
-  }
-
-  /**
-   * The user of a JWT.
-   * @throws PlatformError with the codes of spec services 4.2.
-   */
-  async user(token: string): Promise<Identity> {
-    await Promise.resolve();
-    let claims: Record<string, unknown>;
-    try {
-      claims = decodeJwt(token);
-    } catch {
-      throw invalidAuthHeader(
-        "Could not parse JWT payload. Check that the token is a valid JWT format with three base64-encoded parts separated by dots.",
-      );
-    }
-    const issuer = claims.iss;
-    if (typeof issuer !== "string") {
-      throw invalidAuthHeader(
-        "Missing issuer claim ('iss') in JWT payload. The JWT must include an 'iss' claim that matches one of your configured auth providers.",
-      );
-    }
-    const audience = claims.aud;
-    const audiences = (Array.isArray(audience) ? audience : [audience])
-      .filter((entry): entry is string => typeof entry === "string");
-    const providers = this.options.providers();
-    const provider = providers.find((candidate) => providerMatches(candidate, issuer, audiences));
-    if (provider === undefined) throw noProvider(providers);
-    throw new PlatformError(
-      "unauthenticated",
-      "Unauthenticated",
-      "Could not verify OIDC token claim. Check that the token signature is valid and the token hasn't expired.",
-    );
   }
 
   /** `{key}` or `{key}:{base64 of user attributes}`. */
@@ -130,16 +97,4 @@ function decodeAttributes(base64: string): UserAttributes {
 
 function malformedHeader(): PlatformError {
   return userError("HeaderParseFailure", "Malformed Authorization header.");
-}
-
-function invalidAuthHeader(message: string): PlatformError {
-  return new PlatformError("unauthenticated", "InvalidAuthHeader", message);
-}
-
-function noProvider(providers: readonly AuthProvider[]): PlatformError {
-  const message = providers.length === 0
-    ? "No auth provider found matching the given token (no providers configured). Check convex/auth.config.ts."
-    : "No auth provider found matching the given token. Check that your JWT's issuer and audience match one of your configured providers: " +
-      `[${providers.map(printProvider).join(", ")}]`;
-  return new PlatformError("unauthenticated", "NoAuthProvider", message);
 }

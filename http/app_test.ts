@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { AdminKeys } from "../deployment/admin_key.ts";
+import { ProviderDocuments } from "../deployment/authentication/provider_documents.ts";
+import { TokenVerifier } from "../deployment/authentication/token_verifier.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import { TrustedProxies } from "../deployment/trusted_proxies.ts";
 import { FunctionLogs } from "../deployment/function_logs.ts";
@@ -31,7 +33,15 @@ class FakeDeployment {
   readonly redact: boolean = false;
   readonly functionLogs = new FunctionLogs();
   readonly trustedProxies = new TrustedProxies();
-  readonly authenticator = new Authenticator({ adminKeys, providers: () => [] });
+  readonly authenticator = new Authenticator({
+    adminKeys,
+    tokens: new TokenVerifier({
+      providers: () => [],
+      documents: new ProviderDocuments({ clock: Date.now }),
+      clock: Date.now,
+      redact: false,
+    }),
+  });
   readonly engine = { committer: { durable: 5 as Timestamp } };
   readonly runner = {
     kindOf: ({ name }: { name: string }): FunctionKind | null =>
