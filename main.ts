@@ -19,6 +19,7 @@ import {
 import { checkData } from "./deployment/data_check.ts";
 import { Deployment } from "./deployment/deployment.ts";
 import { LocalBlobStore } from "./deployment/files/local_blob_store.ts";
+import { S3BlobStore } from "./deployment/files/s3_blob_store.ts";
 import { ServerLog } from "./deployment/server_log.ts";
 import { LimitsFileError, readLimitsFile } from "./deployment/limits_file.ts";
 import { TrustedProxies } from "./deployment/trusted_proxies.ts";
@@ -86,7 +87,9 @@ async function start(config: StartConfig): Promise<void> {
   const data = openDataDirectory(config.dataDir, config.instanceName);
   const deployment = await Deployment.open({
     databasePath: data.databasePath,
-    blobs: await LocalBlobStore.open(data.filesPath),
+    blobs: config.s3 === null
+      ? await LocalBlobStore.open(data.filesPath)
+      : new S3BlobStore(config.s3),
     secret: data.secret,
     instanceName: data.instanceName,
     version: denoConfig.version,

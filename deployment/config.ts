@@ -3,6 +3,7 @@
 
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import type { S3Options } from "./files/s3_blob_store.ts";
 import type { LogFormat } from "./server_log.ts";
 import { DEFAULT_TRUSTED_PROXIES, TrustedProxies } from "./trusted_proxies.ts";
 
@@ -36,6 +37,11 @@ Flags of start (each is also a variable, --data-dir is CONCAVE_DATA_DIR; flags w
                          loopback, private, all or none (default ${DEFAULT_TRUSTED_PROXIES}).
   --scheduled-functions N
                          Scheduled functions that run at once (default ${DEFAULT_SCHEDULED_FUNCTIONS}).
+  --s3-bucket NAME       Keep files in this bucket instead of the data directory; then also:
+  --s3-endpoint URL      Address of the S3-compatible service.
+  --s3-region NAME       Its region (default us-east-1).
+  --s3-prefix TEXT       Stands before the keys, to share a bucket (default none).
+                         CONCAVE_S3_ACCESS_KEY_ID and CONCAVE_S3_SECRET_ACCESS_KEY: credentials.
   --log-format FORMAT    human (default) or json.
   --redact-logs          Show clients neither log lines nor details of errors.
 
@@ -66,6 +72,8 @@ export interface StartConfig {
   /** File with changes to the limits; null: none. */
   readonly limitsFile: string | null;
   readonly trustedProxies: string;
+  /** Null: files are kept in the data directory. */
+  readonly s3: S3Options | null;
   /** Scheduled functions that run at once. */
   readonly scheduledFunctions: number;
   readonly logFormat: LogFormat;
@@ -116,6 +124,11 @@ const startShape = z.object({
   "isolates": positiveNumber(ISOLATES_MAX).optional(),
   "scheduled-functions": positiveNumber(SCHEDULED_FUNCTIONS_MAX)
     .default(DEFAULT_SCHEDULED_FUNCTIONS),
+  "s3-bucket": z.string().min(1, "must not be empty").optional(),
+  "s3-endpoint": origin.optional(),
+  "s3-region": z.string().min(1, "must not be empty").default("us-east-1"),
+  "s3-prefix": z.string().regex(/^[\w.\/-]*$/, "may contain letters, digits, _ . - and / only")
+    .default(""),
   "log-format": z.enum(["human", "json"], { error: "must be human or json" }).default("human"),
   "redact-logs": flag.default(false),
 });
@@ -153,6 +166,7 @@ export function parseCommandLine(
         isolates: values.isolates ?? Math.min(Math.max(cores - 1, 1), 8),
         limitsFile: values.limits ?? null,
         trustedProxies: values["trusted-proxies"],
+        s3: s3Options(values, environment),
         scheduledFunctions: values["scheduled-functions"],
         logFormat: values["log-format"],
         redactLogs: values["redact-logs"],
@@ -207,6 +221,27 @@ function parseFlags(names: readonly string[], args: readonly string[]): Record<s
 
 function firstSentence(text: string): string {
   return text.split(/\.\s|\n/)[0]!;
+}
+
+/** @throws UsageError when something is missing that the bucket needs */
+function s3Options(
+  values: z.infer<typeof startShape>,
+  environment: Environment,
+): S3Options | null {
+  const bucket = values["s3-bucket"];
+  if (bucket === undefined) return null;
+  const endpoint = values["s3-endpoint"];
+  if (endpoint === undefined) throw new UsageError("--s3-bucket needs --s3-endpoint");
+  // Not flags: every user of the machine can see those.
+  const accessKeyId = environment.CONCAVE_S3_ACCESS_KEY_ID;
+  const secretAccessKey = environment.CONCAVE_S3_SECRET_ACCESS_KEY;
+  if (!accessKeyId || !secretAccessKey) {
+    throw new UsageError(
+      "--s3-bucket needs the variables CONCAVE_S3_ACCESS_KEY_ID and CONCAVE_S3_SECRET_ACCESS_KEY",
+    );
+  }
+  const [region, prefix] = [values["s3-region"], values["s3-prefix"]];
+  return { bucket, endpoint, region, prefix, accessKeyId, secretAccessKey };
 }
 
 function isPeerList(text: string): boolean {

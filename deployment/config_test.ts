@@ -20,6 +20,7 @@ Deno.test("start without flags listens on the platform's ports of this machine",
     isolates: 3,
     limitsFile: null,
     trustedProxies: "loopback,private",
+    s3: null,
     logFormat: "human",
     redactLogs: false,
     scheduledFunctions: 16,
@@ -60,4 +61,22 @@ Deno.test("mistakes are one line that names the flag or the variable", () => {
       return true;
     });
   }
+});
+
+Deno.test("a bucket needs an address and credentials", () => {
+  const flags = ["--s3-bucket", "files", "--s3-endpoint", "http://127.0.0.1:9000/"];
+  const environment = {
+    CONCAVE_S3_ACCESS_KEY_ID: "id",
+    CONCAVE_S3_SECRET_ACCESS_KEY: "secret",
+  };
+  assert.deepEqual(start([...flags, "--s3-prefix", "a/"], environment).s3, {
+    bucket: "files",
+    endpoint: "http://127.0.0.1:9000",
+    region: "us-east-1",
+    prefix: "a/",
+    accessKeyId: "id",
+    secretAccessKey: "secret",
+  });
+  assert.throws(() => start(flags), /CONCAVE_S3_ACCESS_KEY_ID/);
+  assert.throws(() => start(flags.slice(0, 2), environment), /needs --s3-endpoint/);
 });

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
+import { S3BlobStore } from "../deployment/files/s3_blob_store.ts";
+import { startS3Server } from "../deployment/files/testing/s3_server.ts";
 import { action, httpClient, LiveClient, mutation, query } from "./harness/clients.ts";
 import { serverWithApp } from "./harness/pushed_app.ts";
 import type { Server } from "./harness/server.ts";
@@ -283,4 +285,36 @@ Deno.test("after a crash every document has its bytes, and bytes without one are
     await until(async () => (await blobs(server)).length === documents.length);
   }
   await server.stop();
+});
+
+Deno.test({
+  name: "a bucket takes the place of the data directory",
+  // s3rver leaves sockets and timers behind.
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using s3 = await startS3Server();
+    const { bucket, endpoint, prefix, accessKeyId, secretAccessKey } = s3.options;
+    await using server = await serverWithApp(APP, {
+      flags: ["--s3-bucket", bucket, "--s3-endpoint", endpoint, "--s3-prefix", prefix],
+      env: {
+        CONCAVE_S3_ACCESS_KEY_ID: accessKeyId,
+        CONCAVE_S3_SECRET_ACCESS_KEY: secretAccessKey,
+      },
+    });
+    const client = httpClient(server);
+    const bytes = crypto.getRandomValues(new Uint8Array(65_536));
+    const many = new Blob(Array.from({ length: 300 }, () => bytes));
+    const { json } = await upload(server, many, { "content-type": "image/png" });
+    const url = await client.query(query("files:url"), json);
+    const whole = await (await fetch(url)).bytes();
+    assert.equal(Buffer.compare(whole, await many.bytes()), 0);
+    const part = await fetch(url, { headers: { range: "bytes=-100" } });
+    assert.equal(part.status, 206);
+    assert.equal(Buffer.compare(await part.bytes(), whole.subarray(-100)), 0);
+    assert.equal(await client.action(action("files:roundTrip"), { size: 10_000_000 }), true);
+    await client.mutation(mutation("files:remove"), json);
+    const store = new S3BlobStore(s3.options);
+    await until(async () => (await Array.fromAsync(store.list())).length === 0);
+  },
 });
