@@ -10,6 +10,7 @@ import { byIdIndex } from "./system_tables.ts";
 import type { Transaction } from "./transaction.ts";
 import type { ComponentId, IndexKey, Snapshot } from "./types.ts";
 import { byIdKey, KEY_AFTER } from "./values/key.ts";
+import { acceptsAll } from "./values/validator_superset.ts";
 
 /** Documents of one batch: about a millisecond of the host's thread. */
 const BATCH_DOCUMENTS = 128;
@@ -145,11 +146,14 @@ function tablesToCheck(
   const active = catalog.schema(component, "active")?.definition;
   const enforced = new Map(
     active?.schemaValidation
-      ? active.tables.map((table) => [table.tableName, JSON.stringify(table.documentType)])
+      ? active.tables.map((table) => [table.tableName, table.documentType])
       : [],
   );
   return schema.definition.tables
     .filter(({ documentType }) => documentType !== null && documentType.type !== "any")
-    .filter((table) => enforced.get(table.tableName) !== JSON.stringify(table.documentType))
-    .map((table) => table.tableName);
+    .filter(({ tableName, documentType }) => {
+      const inForce = enforced.get(tableName) ?? null;
+      return inForce === null || !acceptsAll(documentType!, inForce);
+    })
+    .map(({ tableName }) => tableName);
 }

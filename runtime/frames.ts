@@ -269,6 +269,11 @@ export type FromIsolate =
     readonly userMs: number;
     readonly systemMs: number;
   }
+  /**
+   * Mutations that did not run: what they would see is known only when an earlier one, whose result
+   * came before this frame, is committed. They must be sent again.
+   */
+  | { readonly type: "deferred"; readonly callIds: readonly number[] }
   /** Marks that rose since the last such frame; in front of the results that raised them. */
   | { readonly type: "usage"; readonly highest: HighestUse }
   /** The call cannot run at all (a system failure, not the developer's): it is the host's error. */

@@ -169,6 +169,11 @@ export class Pool implements TransactionIsolateEvents {
     this.#putBack(calls);
   }
 
+  deferred(calls: readonly PendingCall[]): void {
+    if (calls.includes(this.#exclusive!)) this.#exclusive = null;
+    this.#putBack(calls);
+  }
+
   usage(highest: HighestUse): void {
     this.#options.usage.noteAll(highest);
   }

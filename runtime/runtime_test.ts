@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { Engine } from "../engine/engine.ts";
+import { toNanos } from "../engine/timestamp.ts";
+import { encodeValue } from "../engine/values/json.ts";
 import type { PreparedModule } from "./frames.ts";
 import { Runtime } from "./runtime.ts";
 import type { FunctionCall, FunctionResult, Identity } from "./types.ts";
 
 const FUNCTIONS = {
   Query: ["read", "loopQuery", "bomb"],
-  Mutation: ["create", "increment", "fail", "spin", "loop"],
+  Mutation: ["create", "increment", "fail", "spin", "loop", "stamp"],
   Action: ["viaAction"],
 };
 
@@ -148,6 +150,20 @@ Deno.test("slow mutations that spill to other isolates conflict, run again and l
       ...Array.from({ length: 60 }, () => mutation("increment", { id })),
     ]);
     assert.equal(await query("read", { id }), 72);
+  }));
+
+Deno.test("mutations on top of each other see commit timestamps, never their placeholders", () =>
+  withRuntime(async ({ runtime, mutation }) => {
+    const id = await mutation("create");
+    const outcomes = await Promise.all(Array.from({ length: 30 }, async (_, i) => {
+      const name = i % 3 === 2 ? "increment" : "stamp";
+      return { name, ...await runtime.runMutation(functionCall(name, { id })) };
+    }));
+    const stamps = outcomes.filter(({ name }) => name === "stamp")
+      .sort((a, b) => a.ts! - b.ts!);
+    const seen = stamps.map(({ result }) => valueOf(result));
+    const committed = stamps.map(({ ts }) => encodeValue(toNanos(ts!)));
+    assert.deepEqual(seen, [null, ...committed.slice(0, -1)]);
   }));
 
 Deno.test("a long mutation is not starved by many short ones on the same document", () =>

@@ -21,6 +21,8 @@ export interface TransactionIsolateEvents {
   finished(isolate: TransactionIsolate, call: PendingCall, result: RunResult | null): void;
   /** The call ran on top of a mutation that never happened. */
   stale(calls: readonly PendingCall[]): void;
+  /** The calls did not run, and have to after the commits that were accepted so far. */
+  deferred(calls: readonly PendingCall[]): void;
   /** Functions came nearer to their limits than any before in that isolate. */
   usage(highest: HighestUse): void;
   /** All frames that had arrived are handled. */
@@ -55,6 +57,7 @@ export class TransactionIsolate {
   readonly #chain: ChainCoordinator;
   readonly #watchdog: Watchdog;
   readonly #events: TransactionIsolateEvents;
+  readonly #sink: CommitSink;
   /** Oldest first; the first one is being executed. */
   #frames: OutstandingFrame[] = [];
   #isReady = false;
@@ -69,6 +72,7 @@ export class TransactionIsolate {
     events: TransactionIsolateEvents,
   ) {
     this.#events = events;
+    this.#sink = sink;
     this.#process = IsolateProcess.spawn({
       ...process,
       onFrames: (frames) => this.#receive(frames),
@@ -192,6 +196,9 @@ export class TransactionIsolate {
         case "progress":
           this.#watchdog.progress(frame.userMs, frame.systemMs);
           break;
+        case "deferred":
+          this.#defer(frame.callIds);
+          break;
         case "usage":
           this.#events.usage(frame.highest);
           break;
@@ -226,6 +233,17 @@ export class TransactionIsolate {
       onAccepted: () => pending.onAccepted?.(),
       onSubmitted: (commit) => pending.settle({ kind: "ran", result, commit }),
     });
+  }
+
+  #defer(callIds: readonly number[]): void {
+    this.#lastSignMs = performance.now();
+    this.#watchdog.restart();
+    const calls = callIds.map((callId) => this.#remove(callId)).filter((call) =>
+      call !== undefined
+    );
+    // What they wait for becomes visible before they run again.
+    this.#sink.flush();
+    this.#events.deferred(calls);
   }
 
   #remove(callId: number): PendingCall | undefined {

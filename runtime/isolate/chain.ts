@@ -2,6 +2,7 @@
 // accepted, laid over the snapshot for the next mutation. So mutations on the same documents need
 // not wait for each other's commits (ARCHITECTURE.md, "Isolates").
 
+import { COMMIT_TS_TOKEN } from "../../engine/commit_ts_token.ts";
 import { overlaid, Overlay } from "../../engine/overlay.ts";
 import type { Timestamp } from "../../engine/timestamp.ts";
 import type { DocumentWrite, Snapshot } from "../../engine/types.ts";
@@ -14,6 +15,8 @@ interface Member {
 export class Chain {
   #members: Member[] = [];
   #lastSeq = 0;
+  /** Positions of members whose writes the commit will change: they hold its timestamp. */
+  #unresolved: number[] = [];
   /** The members over the snapshot that was last asked for; later members are put on top. */
   #view: { readonly base: Snapshot; readonly overlay: Overlay; readonly view: Snapshot } | null =
     null;
@@ -27,13 +30,25 @@ export class Chain {
   add(seq: number, writes: readonly DocumentWrite[]): void {
     if (writes.length === 0) return;
     this.#members.push({ seq, writes });
+    if (writes.some(({ json }) => json?.includes(COMMIT_TS_TOKEN))) this.#unresolved.push(seq);
     if (this.#view !== null) putAll(this.#view.overlay, writes, this.#view.base.ts);
   }
 
   /** A member after `upTo` was refused: those after `upTo` never happened. */
   reset(upTo: number): void {
     this.#members = this.#members.filter((member) => member.seq <= upTo);
+    this.#unresolved = this.#unresolved.filter((seq) => seq <= upTo);
     this.#view = null;
+  }
+
+  /**
+   * Whether it is known what the members write that a snapshot does not contain; else the next
+   * mutation has to wait for their commits.
+   */
+  isResolved(included: number): boolean {
+    if (this.#unresolved.length === 0) return true;
+    this.#unresolved = this.#unresolved.filter((seq) => seq > included);
+    return this.#unresolved.length === 0;
   }
 
   /**

@@ -39,7 +39,6 @@ function queryStreamNext(run: TransactionRun, args: JsonObject): string {
 }
 
 function queryPage(run: TransactionRun, args: JsonObject): string {
-  run.startPage();
   const result = run.database.page(args as unknown as PageArgs, run.journalIn);
   run.journalOut = result.journal;
   const { isDone, continueCursor, splitCursor, pageStatus } = result;

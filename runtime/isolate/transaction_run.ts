@@ -60,7 +60,6 @@ export class TransactionRun {
   journalOut: string | null = null;
   /** Adds a line of the server's to the function's log. */
   warn: (message: string, code?: string) => void = () => {};
-  #paginated = false;
   #nextQueryId = 0;
   readonly #streams = new Map<number, RowStream>();
 
@@ -97,25 +96,6 @@ export class TransactionRun {
   closeAllStreams(): void {
     for (const stream of this.#streams.values()) stream.close();
     this.#streams.clear();
-  }
-
-  /** @throws PlatformError at the second page of one execution, and in components. */
-  startPage(): void {
-    if (this.path.component !== "") {
-      throw userError(
-        "PaginationInComponent",
-        "paginate() is only supported in the app. Learn more at " +
-          "https://docs.convex.dev/components/authoring#pagination",
-      );
-    }
-    if (this.#paginated) {
-      throw userError(
-        "MultiplePaginatedDatabaseQueries",
-        "This query or mutation function ran multiple paginated queries. Convex only supports " +
-          "a single paginated query in each function.",
-      );
-    }
-    this.#paginated = true;
   }
 }
 

@@ -77,6 +77,7 @@ export class Transactions {
       codeViews: new Map(),
     };
     const held: RunResult[] = [];
+    const deferred: number[] = [];
     let heldSinceMs = 0;
     const release = () => {
       if (held.length > 0) this.#options.send({ type: "results", results: held.splice(0) });
@@ -88,10 +89,16 @@ export class Transactions {
         batch.view.close();
         this.#noteHeap();
         release();
+        if (deferred.length > 0) this.#options.send({ type: "deferred", callIds: deferred });
         done();
         return;
       }
       if (held.length > 0 && monotonicMs() - heldSinceMs > RESULTS_HELD_MS_MAX) release();
+      if (call.kind === "mutation" && !this.#chain.isResolved(this.#chainSeq(batch))) {
+        deferred.push(call.callId);
+        next(position + 1);
+        return;
+      }
       this.#runCall(batch, call, (result) => {
         if (result !== null) {
           if (held.length === 0) heldSinceMs = monotonicMs();
@@ -207,8 +214,11 @@ export class Transactions {
       return snapshot;
     }
     if (call.kind === "query") return batch.view.latest;
-    batch.chainSeq ??= batch.view.chainSeq(this.#options.isolate);
-    return this.#chain.over(batch.view.latest, batch.chainSeq);
+    return this.#chain.over(batch.view.latest, this.#chainSeq(batch));
+  }
+
+  #chainSeq(batch: BatchView): number {
+    return batch.chainSeq ??= batch.view.chainSeq(this.#options.isolate);
   }
 
   #codeView(batch: BatchView, snapshot: Snapshot): CodeView {

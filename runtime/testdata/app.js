@@ -69,3 +69,8 @@ export const viaAction = action(async ({ id }) => {
   });
   return [n, read];
 });
+export const stamp = mutation(async ({ id }) => {
+  const before = (await get(id)).at ?? null;
+  await patch(id, { at: { $commitTs: null } });
+  return before;
+});
