@@ -4,14 +4,14 @@
 
 import { Catalog, INITIAL_COUNTERS, isCatalogTablet } from "./catalog.ts";
 import type { ChangedDocument } from "./commit_log.ts";
-import { COMMIT_TS_TOKEN } from "./commit_ts_token.ts";
+import { COMMIT_TS_TOKEN, resolveCommitTs } from "./commit_ts_token.ts";
 import type { DocumentWriter } from "./document_writer.ts";
 import { assert } from "./errors.ts";
 import { changeOf, type DocumentChange, flatKeys } from "./index_changes.ts";
 import { failedSchemaWrites, isWaiting } from "./schema_violation.ts";
 import { META } from "./storage_schema.ts";
 import { byCreationTimeIndex, isConfigurationTablet, SYSTEM_TABLES } from "./system_tables.ts";
-import { encodeTimestamp, type Timestamp } from "./timestamp.ts";
+import type { Timestamp } from "./timestamp.ts";
 import type { Conflict, DocumentWrite, IndexId, IndexKey } from "./types.ts";
 import { KEY_AFTER } from "./values/key.ts";
 
@@ -224,8 +224,7 @@ export class CommitRows {
 /** Puts the commit's timestamp where documents hold its placeholder. */
 function resolveTokens(writes: readonly DocumentWrite[], ts: Timestamp): readonly DocumentWrite[] {
   if (!writes.some((write) => write.json?.includes(COMMIT_TS_TOKEN))) return writes;
-  const value = `{"$integer":"${encodeTimestamp(ts)}"}`;
   return writes.map((write) =>
-    write.json === null ? write : { ...write, json: write.json.replaceAll(COMMIT_TS_TOKEN, value) }
+    write.json === null ? write : { ...write, json: resolveCommitTs(write.json, ts) }
   );
 }

@@ -2,6 +2,7 @@
 // `{"$commitTs":null}`. It stays in the text until the commit; everything that looks at values sees
 // the greatest int64 in its place.
 
+import { encodeTimestamp, type Timestamp } from "./timestamp.ts";
 import { encodeValue, UNRESOLVED_COMMIT_TS, VALUE_NESTING_MAX } from "./values/json.ts";
 import { isJsonObject, type Json, type JsonObject, setField } from "./values/value.ts";
 
@@ -18,6 +19,12 @@ export function holdsCommitTsToken(json: Json, depth = 0): boolean {
   if (isCommitTsToken(json)) return true;
   const children = Array.isArray(json) ? json : Object.values(json);
   return children.some((child) => holdsCommitTsToken(child, depth + 1));
+}
+
+/** The text of a value with the timestamp in place of the placeholders. */
+export function resolveCommitTs(text: string, ts: Timestamp): string {
+  if (!text.includes(COMMIT_TS_TOKEN)) return text;
+  return text.replaceAll(COMMIT_TS_TOKEN, `{"$integer":"${encodeTimestamp(ts)}"}`);
 }
 
 /** The value with int64s in place of the placeholders. */

@@ -10,6 +10,7 @@ import { setImmediate } from "node:timers";
 import type { Catalog } from "./catalog.ts";
 import { CommitLog, keysByIndex } from "./commit_log.ts";
 import { CommitRows } from "./commit_rows.ts";
+import { resolveCommitTs } from "./commit_ts_token.ts";
 import type { Disk } from "./disk.ts";
 import { DocumentWriter, type SessionOutcome } from "./document_writer.ts";
 import type { Durability } from "./durability.ts";
@@ -281,7 +282,9 @@ export class Committer {
       ts = chain === undefined ? transaction.begin : this.#latest;
       group = session === undefined ? null : this.#openGroup();
     }
-    if (session !== undefined) this.#sessions.record(session, ts);
+    if (session !== undefined) {
+      this.#sessions.record({ ...session, result: resolveCommitTs(session.result, ts) }, ts);
+    }
     if (chain !== undefined) this.#chains.set(chain.isolate, chain.seq);
     const result: CommitResult = { kind: "committed", ts };
     if (group === null) this.whenDurable(ts).then(() => resolve(result), reject);

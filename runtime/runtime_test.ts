@@ -8,7 +8,7 @@ import type { FunctionCall, FunctionResult, Identity } from "./types.ts";
 
 const FUNCTIONS = {
   Query: ["read", "loopQuery", "bomb"],
-  Mutation: ["create", "increment", "fail", "spin", "loop", "stamp"],
+  Mutation: ["create", "increment", "fail", "spin", "loop", "stamp", "stampedAt"],
   Action: ["viaAction"],
 };
 
@@ -164,6 +164,15 @@ Deno.test("mutations on top of each other see commit timestamps, never their pla
     const seen = stamps.map(({ result }) => valueOf(result));
     const committed = stamps.map(({ ts }) => encodeValue(toNanos(ts!)));
     assert.deepEqual(seen, [null, ...committed.slice(0, -1)]);
+  }));
+
+Deno.test("a mutation returns the timestamp of its commit, also when the request is repeated", () =>
+  withRuntime(async ({ runtime, mutation }) => {
+    const call = functionCall("stampedAt", { id: await mutation("create") });
+    const session = { sessionId: "s", requestId: 1 };
+    const { result, ts } = await runtime.runMutation(call, session);
+    assert.deepEqual(valueOf(result), [encodeValue(toNanos(ts!))]);
+    assert.deepEqual((await runtime.runMutation(call, session)).result, result);
   }));
 
 Deno.test("a long mutation is not starved by many short ones on the same document", () =>

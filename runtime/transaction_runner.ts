@@ -2,6 +2,7 @@
 // the isolate where contended mutations chain, then after growing pauses, at last with no other
 // isolate running mutations beside it (spec function-runtime 8).
 
+import { resolveCommitTs } from "../engine/commit_ts_token.ts";
 import type { Engine } from "../engine/engine.ts";
 import { occError } from "../engine/occ_error.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
@@ -235,14 +236,17 @@ export function functionName(path: FunctionPath): string {
   return path.component === "" ? name : `${path.component}/${name}`;
 }
 
-function mutationOutcome(result: RunResult, ts: Timestamp | null): MutationOutcome {
+function mutationOutcome(run: RunResult, ts: Timestamp | null): MutationOutcome {
+  const { result } = run;
   return {
-    result: result.result,
-    ts: result.result.ok ? ts : null,
-    logLines: result.logLines,
+    result: result.ok && ts !== null
+      ? { ok: true, value: resolveCommitTs(result.value, ts) }
+      : result,
+    ts: result.ok ? ts : null,
+    logLines: run.logLines,
     replayed: false,
-    isSuperseded: result.isSuperseded ?? false,
-    stats: result.stats,
+    isSuperseded: run.isSuperseded ?? false,
+    stats: run.stats,
   };
 }
 

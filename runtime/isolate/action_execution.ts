@@ -338,6 +338,7 @@ export class ActionExecution implements ScopeOperations {
         returns,
         idContext(catalog, path.component),
         limits.resultBytes,
+        "action",
       )
     );
     this.#services.usage.note("resultBytes", bytes);

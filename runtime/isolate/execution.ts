@@ -130,6 +130,7 @@ export class Execution {
         this.#function.args,
         idContext(run.tx.catalog, request.path.component),
         services.limits.argsBytes,
+        request.depth > 0 && run.state.call.kind === "mutation",
       );
       services.usage.note("argsBytes", bytes);
       warnNearLimit(this.log, ARGUMENTS_WARNING, bytes, services.limits.argsBytes);
@@ -344,6 +345,7 @@ export class Execution {
         this.#function!.returns,
         idContext(this.run.tx.catalog, path.component),
         limits.resultBytes,
+        this.run.state.call.kind,
       );
       this.services.usage.note("resultBytes", bytes);
       warnNearLimit(this.log, RESULT_WARNING, bytes, limits.resultBytes);

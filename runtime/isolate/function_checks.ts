@@ -1,6 +1,7 @@
 // The checks before a function runs, in the platform's order (spec function-runtime 2): deployment
 // state, existence and visibility, kind, arguments.
 
+import { COMMIT_TS_TOKEN, withoutCommitTsTokens } from "../../engine/commit_ts_token.ts";
 import { type PlatformError, userError } from "../../engine/errors.ts";
 import type { Catalog } from "../../engine/catalog.ts";
 import type { ComponentId } from "../../engine/types.ts";
@@ -86,16 +87,21 @@ export function idContext(catalog: Catalog, component: ComponentId): IdContext {
   };
 }
 
-/** The arguments of a call. @throws PlatformError when they are no values, too large or refused. */
+/**
+ * The arguments of a call.
+ * @param allowsCommitTs whether they may hold placeholders of the commit's timestamp
+ * @throws PlatformError when they are no values, too large or refused.
+ */
 export function checkArguments(
   path: FunctionPath,
   argsText: string,
   validatorText: string,
   context: IdContext,
   argsBytesMax: number,
+  allowsCommitTs = false,
 ): { readonly bytes: number } {
   const name = canonicalName(path);
-  const args = decodeArguments(name, argsText);
+  const args = decodeArguments(name, argsText, allowsCommitTs);
   let bytes = 0;
   for (const arg of args) bytes += sizeOf(arg);
   if (bytes > argsBytesMax) {
@@ -110,9 +116,12 @@ export function checkArguments(
   return { bytes };
 }
 
-function decodeArguments(name: string, argsText: string): Value[] {
+function decodeArguments(name: string, argsText: string, allowsCommitTs: boolean): Value[] {
   try {
-    const json = JSON.parse(argsText) as Json;
+    const given = JSON.parse(argsText) as Json;
+    const json = allowsCommitTs && argsText.includes(COMMIT_TS_TOKEN)
+      ? withoutCommitTsTokens(given)
+      : given;
     const list = Array.isArray(json) ? json : [json];
     return list.map((arg) => decodeValue(arg));
   } catch (error) {

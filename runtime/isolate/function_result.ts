@@ -1,12 +1,13 @@
 // What a function's result and its failures become for the caller.
 
+import { COMMIT_TS_TOKEN, withoutCommitTsTokens } from "../../engine/commit_ts_token.ts";
 import { PlatformError, userError } from "../../engine/errors.ts";
 import { checkReturns } from "../../engine/values/args_validator.ts";
 import { decodeValue } from "../../engine/values/json.ts";
 import { formatSize, sizeOf } from "../../engine/values/size.ts";
 import type { IdContext } from "../../engine/values/validator.ts";
 import type { Json } from "../../engine/values/value.ts";
-import type { FunctionError } from "../types.ts";
+import type { FunctionError, FunctionKind } from "../types.ts";
 import { plainError } from "./errors.ts";
 
 export const INTERNAL_ERROR_TEXT = "Your request couldn't be completed. Try again later.";
@@ -20,6 +21,7 @@ export function userTimeoutText(limitMs: number): string {
 /**
  * Checks the text that a function returned.
  * @param name `mod.js:fn`
+ * @param kind of the transaction: only mutations may return the timestamp of their commit
  * @returns the text and the size of the value.
  * @throws PlatformError when it is no value, too large, or not what the function promised.
  */
@@ -29,11 +31,19 @@ export function checkResult(
   returnsText: string,
   context: IdContext,
   resultBytesMax: number,
+  kind: FunctionKind,
 ): { readonly text: string; readonly bytes: number } {
   const text = String(returned);
   let value;
   try {
-    value = decodeValue(JSON.parse(text) as Json);
+    let json = JSON.parse(text) as Json;
+    if (kind !== "action" && text.includes(COMMIT_TS_TOKEN)) {
+      if (kind === "query") {
+        throw new Error("queries cannot return an unresolved commit timestamp");
+      }
+      json = withoutCommitTsTokens(json);
+    }
+    value = decodeValue(json);
   } catch (error) {
     throw userError(
       "InvalidReturnValue",

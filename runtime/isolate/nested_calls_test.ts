@@ -53,6 +53,12 @@ exports.metrics = mutation(async (call) => {
   await run(call, "mutation", "add", { text: "x" });
   return (await call("getTransactionMetrics", {})).documentsWritten.used;
 });
+exports.stampWith = mutation(async (call, { at }) => {
+  await call("insert", { table: "stamps", value: { at } });
+  return { at };
+});
+exports.stamped = mutation((call) => run(call, "mutation", "stampWith", { at: { $commitTs: null } }));
+exports.queryStamp = query(async () => ({ $commitTs: null }));
 exports.child = query(async (call) => call("runUdf", { udfType: "query", reference: "_reference/childComponent/c/m/f", args: {} }));
 exports.noAddress = query(async (call) => call("runUdf", { udfType: "query", args: {} }));
 `;
@@ -68,8 +74,19 @@ const MUTATIONS = [
   "parallel",
   "limited",
   "metrics",
+  "stampWith",
+  "stamped",
 ];
-const QUERIES = ["list", "fromQuery", "deep", "unknown", "wrongKind", "child", "noAddress"];
+const QUERIES = [
+  "list",
+  "fromQuery",
+  "deep",
+  "unknown",
+  "wrongKind",
+  "child",
+  "noAddress",
+  "queryStamp",
+];
 
 async function withIsolate(body: (isolate: TestIsolate) => Promise<void>): Promise<void> {
   const functions: Record<string, TestFunction> = {};
@@ -105,6 +122,19 @@ Deno.test("a failed nested mutation leaves nothing behind, unless only its resul
       "ReturnsValidationError: Value does not match validator.",
       ["kept"],
     ]);
+  }));
+
+Deno.test("the commit's timestamp goes into and out of nested calls, and out of no query", () =>
+  withIsolate(async (isolate) => {
+    const token = { $commitTs: null };
+    const refused = await isolate.run("mutation", "m:stampWith", { arguments: [{ at: token }] });
+    assert.match(errorOf(refused), /^Invalid arguments for m\.js:stampWith: /);
+    assert.deepEqual(valueOf(await isolate.run("mutation", "m:stamped")), { at: token });
+    assert.equal(
+      errorOf(await isolate.run("query", "m:queryStamp")),
+      "Function m.js:queryStamp return value invalid: queries cannot return an unresolved commit " +
+        "timestamp\n",
+    );
   }));
 
 Deno.test("calls in parallel run in order; limits can be narrowed for one call", () =>

@@ -74,3 +74,7 @@ export const stamp = mutation(async ({ id }) => {
   await patch(id, { at: { $commitTs: null } });
   return before;
 });
+export const stampedAt = mutation(async ({ id }) => {
+  await patch(id, { at: { $commitTs: null } });
+  return [{ $commitTs: null }];
+});
