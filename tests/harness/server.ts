@@ -145,6 +145,9 @@ export async function readAdminKey(dataDir: string): Promise<string> {
 const PORT_FIRST = 20_000;
 const PORT_COUNT = 12_000;
 
+/** Handed out already; nobody may listen there yet. */
+const portsGiven = new Set<number>();
+
 /**
  * A TCP port that is free now. It lies below the range that the kernel gives to outgoing
  * connections, so no client of a parallel test can take it before the server listens.
@@ -152,6 +155,8 @@ const PORT_COUNT = 12_000;
 export function freePort(): number {
   for (;;) {
     const port = PORT_FIRST + Math.floor(Math.random() * PORT_COUNT);
+    if (portsGiven.has(port)) continue;
+    portsGiven.add(port);
     try {
       Deno.listen({ hostname: "127.0.0.1", port }).close();
       return port;
