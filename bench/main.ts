@@ -3,6 +3,7 @@
 import { Environment } from "./environment.ts";
 import { missesFloor, printTable, type Row, toJson } from "./report.ts";
 import { fanOut } from "./scenarios/fan_out.ts";
+import { httpActions } from "./scenarios/http_actions.ts";
 import { memoryAfter } from "./scenarios/memory.ts";
 import { pipelined } from "./scenarios/pipelined.ts";
 import { queries } from "./scenarios/queries.ts";
@@ -19,6 +20,7 @@ const SCENARIOS: Readonly<Record<string, (environment: Environment) => Promise<R
   fan_out: fanOut,
   unrelated_subscriptions: unrelatedSubscriptions,
   scheduled,
+  http_actions: httpActions,
   memory: memoryAfter,
 };
 

@@ -10,7 +10,9 @@ export interface HttpLoad {
   readonly request:
     | { readonly type: "transfer"; readonly alpha: number }
     /** `distinct`: every call has arguments that no call had before. */
-    | { readonly type: "query"; readonly distinct: boolean };
+    | { readonly type: "query"; readonly distinct: boolean }
+    /** The same small request to any path. */
+    | { readonly type: "post"; readonly path: string };
   /** A JSON file with the ids of the accounts; without it accounts are numbers. */
   readonly accountsFile?: string;
 }
@@ -36,7 +38,7 @@ async function run(load: HttpLoad): Promise<HttpLoadResult> {
     ? Array.from({ length: ACCOUNTS_WITHOUT_FILE }, (_, i) => i)
     : JSON.parse(await Deno.readTextFile(load.accountsFile));
   const nextBody = bodies(load, accounts);
-  const path = load.request.type === "transfer" ? "/api/mutation" : "/api/query";
+  const path = pathOf(load.request);
   const start = performance.now() + load.warmupMs;
   const end = start + load.durationMs;
   let [counted, failures] = [0, 0];
@@ -66,6 +68,11 @@ async function run(load: HttpLoad): Promise<HttpLoadResult> {
   return { perSecond: counted / (load.durationMs / 1000), failures, firstFailure };
 }
 
+function pathOf(request: HttpLoad["request"]): string {
+  if (request.type === "post") return request.path;
+  return request.type === "transfer" ? "/api/mutation" : "/api/query";
+}
+
 function bodies(load: HttpLoad, accounts: readonly (string | number)[]): () => string {
   const request = load.request;
   if (request.type === "query") {
@@ -79,6 +86,7 @@ function bodies(load: HttpLoad, accounts: readonly (string | number)[]): () => s
         },
       });
   }
+  if (request.type === "post") return () => "{}";
   const draw = zipf(accounts.length, request.alpha);
   return () => {
     const from = draw();

@@ -23,6 +23,13 @@ for (const method of ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"] as con
 }
 http.route({ pathPrefix: "/describe/", method: "GET", handler: describe });
 
+/** As little as an action can do, for the benchmark. */
+http.route({
+  path: "/ok",
+  method: "POST",
+  handler: httpAction(async () => new Response('{"status":"success"}')),
+});
+
 const named = (name: string) => httpAction(async () => new Response(name));
 http.route({ pathPrefix: "/tree/", method: "GET", handler: named("tree") });
 http.route({ pathPrefix: "/tree/deep/", method: "GET", handler: named("deep") });
