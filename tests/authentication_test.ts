@@ -1,0 +1,254 @@
+// Signing in with the official clients: tokens of an OpenID Connect issuer, of inline keys and of the
+// server itself; what functions see of the caller; refresh and expiry of a live connection.
+import assert from "node:assert/strict";
+import type { ConvexClient } from "convex/browser";
+import { FakeIssuer } from "../deployment/authentication/testing/fake_issuer.ts";
+import { App } from "./harness/app.ts";
+import { action, httpClient, LiveClient, mutation, post, query } from "./harness/clients.ts";
+import { OidcProvider } from "./harness/oidc_provider.ts";
+import { Server } from "./harness/server.ts";
+
+let issuer: FakeIssuer;
+let provider: OidcProvider;
+let server: Server;
+
+Deno.test.beforeAll(async () => {
+  issuer = await FakeIssuer.start();
+  provider = await OidcProvider.start();
+  server = await Server.start();
+  await using app = await App.copy("tests/apps/identity");
+  const variables = {
+    ISSUER_URL: issuer.url,
+    PROVIDER_URL: provider.url,
+    JWKS: JSON.stringify(issuer.jwks()),
+  };
+  for (const [name, value] of Object.entries(variables)) {
+    const set = await app.cli(server, ["env", "set", name, value]);
+    assert.equal(set.code, 0, set.stderr);
+  }
+  await app.push(server);
+});
+Deno.test.afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  await provider[Symbol.asyncDispose]();
+  await issuer[Symbol.asyncDispose]();
+});
+
+const ada = () => ({ issuer: issuer.url, subject: "ada", tokenIdentifier: `${issuer.url}|ada` });
+
+async function bearer(path: string, token: string): Promise<[number, string]> {
+  const response = await fetch(server.siteUrl + path, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  return [response.status, await response.text()];
+}
+
+/** Signs the client in; the promises say whether the server has confirmed it. */
+function signIn(client: ConvexClient, fetchToken: (force: boolean) => Promise<string | null>) {
+  const changes: boolean[] = [];
+  let wake = () => {};
+  client.setAuth(
+    ({ forceRefreshToken }) => fetchToken(forceRefreshToken),
+    (isAuthenticated) => {
+      changes.push(isAuthenticated);
+      wake();
+    },
+  );
+  return {
+    changes,
+    async until(isAuthenticated: boolean): Promise<void> {
+      const deadline = Date.now() + 15_000;
+      while (changes.at(-1) !== isAuthenticated) {
+        assert.ok(Date.now() < deadline, `no change to ${isAuthenticated}`);
+        const { promise, resolve } = Promise.withResolvers<void>();
+        wake = resolve;
+        const timer = setTimeout(resolve, 100);
+        await promise;
+        clearTimeout(timer);
+      }
+    },
+  };
+}
+
+Deno.test("every kind of function sees the caller, also through others; scheduled ones do not", async () => {
+  const client = httpClient(server);
+  assert.equal(await client.query(query("who:asQuery")), null);
+  client.setAuth(await issuer.sign({ email_verified: true, org: { id: 1 } }));
+  const identity = { ...ada(), emailVerified: true, org: { id: 1 } };
+  assert.deepEqual(await client.query(query("who:asQuery")), identity);
+  assert.deepEqual(await client.mutation(mutation("who:asMutation")), identity);
+  assert.deepEqual(await client.action(action("who:asAction")), identity);
+  assert.deepEqual(await client.query(query("who:inQuery")), identity);
+  assert.deepEqual(await client.mutation(mutation("who:inMutation")), [identity, identity]);
+  assert.deepEqual(await client.action(action("who:inAction")), [identity, identity, identity]);
+  await client.mutation(mutation("who:schedule"), { by: "http" });
+  await using live = new LiveClient(server);
+  assert.deepEqual(
+    await live.watch("who:seen", { by: "http" }).until((rows) => (rows as unknown[]).length > 0),
+    [null],
+  );
+  client.clearAuth();
+  assert.equal(await client.query(query("who:asQuery")), null, "no result of another caller");
+});
+
+Deno.test("inline keys, and an issuer that is this very server", async () => {
+  const client = httpClient(server);
+  client.setAuth(await issuer.sign({ iss: "https://custom.example", org: { id: 1 } }));
+  assert.deepEqual(await client.query(query("who:asQuery")), {
+    issuer: "https://custom.example",
+    subject: "ada",
+    tokenIdentifier: "https://custom.example|ada",
+    "org.id": 1,
+  });
+  const own = await issuer.sign({ iss: server.siteUrl, aud: "self" });
+  client.setAuth(own);
+  const results = await Promise.all(
+    Array.from({ length: 20 }, () => client.query(query("who:asQuery"))),
+  );
+  for (const { issuer } of results) assert.equal(issuer, server.siteUrl);
+  const [status, text] = await bearer("/who", own);
+  assert.deepEqual([status, JSON.parse(text).subject], [200, "ada"]);
+});
+
+Deno.test("a user who signed in at a real OpenID Connect provider", async () => {
+  const token = await provider.signIn("grace");
+  const identity = {
+    issuer: provider.url,
+    subject: "grace",
+    tokenIdentifier: `${provider.url}|grace`,
+    email: "grace@example.com",
+    emailVerified: true,
+  };
+  const client = httpClient(server);
+  client.setAuth(token);
+  assert.deepEqual(await client.query(query("who:asQuery")), identity);
+  await using live = new LiveClient(server);
+  await signIn(live, () => Promise.resolve(token)).until(true);
+  assert.deepEqual(await live.mutation(mutation("who:asMutation"), {}), identity);
+  const [head, body, signature] = token.split(".");
+  client.setAuth(`${head}.${body}.${signature!.slice(4)}`);
+  await assert.rejects(client.query(query("who:asQuery")), /Could not verify OIDC token claim/);
+});
+
+Deno.test("refused tokens: the function API fails, HTTP actions learn of it when they ask", async () => {
+  const call = (token: string) =>
+    post(
+      `${server.url}/api/query`,
+      { path: "who:asQuery", args: {} },
+      { authorization: `Bearer ${token}` },
+    );
+  const expired = await issuer.sign({ exp: 1000 });
+  const cases: [string, string, RegExp][] = [
+    ["nonsense", "InvalidAuthHeader", /^Could not parse JWT payload\./],
+    [await issuer.sign({ iss: undefined }), "InvalidAuthHeader", /^Missing issuer claim/],
+    [await issuer.sign({ aud: "other" }), "NoAuthProvider", /^No auth provider found .*\[OIDC\(/],
+    [expired, "Unauthenticated", /^Could not verify OIDC token claim\./],
+    [
+      await issuer.sign({ iss: "https://custom.example", exp: 1000 }),
+      "InvalidAuthHeader",
+      /^Could not validate token: Token expired \d+ seconds ago$/,
+    ],
+  ];
+  for (const [token, code, message] of cases) {
+    const { status, json } = await call(token);
+    assert.deepEqual([status, json.code], [401, code]);
+    assert.match(json.message, message);
+    const [whoStatus, whoText] = await bearer("/who", token);
+    assert.equal(whoStatus, 401);
+    assert.match(whoText, message);
+    assert.deepEqual(await bearer("/indifferent", token), [200, `Bearer ${token}`]);
+  }
+  issuer.answers.set(
+    "/.well-known/openid-configuration",
+    () => new Response("maintenance", { status: 503 }),
+  );
+  const good = await issuer.sign({});
+  const { status, json } = await call(good);
+  issuer.answers.clear();
+  assert.deepEqual([status, json], [503, {
+    code: "AuthProviderDiscoveryFailed",
+    message: `Auth provider discovery of ${issuer.url} failed: 503 maintenance`,
+  }]);
+  assert.equal((await call(good)).status, 200, "the provider is back");
+});
+
+Deno.test("an administrator acts as a user", async () => {
+  const attributes = { issuer: "i", subject: "s", name: "Eve", role: "x" };
+  const authorization = `Convex ${server.adminKey}:${btoa(JSON.stringify(attributes))}`;
+  const { json } = await post(
+    `${server.url}/api/query`,
+    { path: "who:internally", args: {} },
+    { authorization },
+  );
+  assert.deepEqual(json.value, { ...attributes, tokenIdentifier: "i|s" });
+});
+
+Deno.test("a live client signs in, refreshes its token, signs out; its queries follow", async () => {
+  await using client = new LiveClient(server);
+  const who = client.watch("who:asQuery");
+  await who.until((identity) => identity === null);
+  let fetches = 0;
+  const now = () => Math.floor(Date.now() / 1000);
+  const auth = signIn(client, async () => {
+    fetches++;
+    // The client asks again 10 s before the end, if the token is not the one that it had.
+    return await issuer.sign({ iat: now(), exp: now() + 11, jti: `${fetches}` });
+  });
+  await auth.until(true);
+  assert.deepEqual(await who.until((identity) => identity !== null), ada());
+  assert.deepEqual(await client.mutation(mutation("who:asMutation"), {}), ada());
+  assert.deepEqual(await client.action(action("who:asAction"), {}), ada());
+  const results = who.results.length;
+  for (const deadline = Date.now() + 20_000; fetches < 4;) {
+    assert.ok(Date.now() < deadline, "the token is not refreshed");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.ok(!auth.changes.includes(false), "the client stays signed in");
+  assert.equal(who.results.length, results, "a refresh does not change results");
+
+  client.client.clearAuth();
+  await who.until((identity) => identity === null);
+});
+
+Deno.test("a token that expires on a live connection", async () => {
+  const messages: Record<string, unknown>[] = [];
+  const socket = new WebSocket(`${server.url.replace("http", "ws")}/api/1.48.0/sync`);
+  const { promise: closed, resolve } = Promise.withResolvers<number>();
+  socket.onclose = ({ code }) => resolve(code);
+  const arrivals = { wake: () => {} };
+  socket.onmessage = ({ data }) => {
+    messages.push(JSON.parse(data));
+    arrivals.wake();
+  };
+  await new Promise((opened) => socket.onopen = opened);
+  const send = (message: unknown) => socket.send(JSON.stringify(message));
+  const connect = { connectionCount: 0, lastCloseReason: null, sessionId: crypto.randomUUID() };
+  send({ type: "Connect", ...connect });
+  const exp = Math.floor(Date.now() / 1000) + 2;
+  const value = await issuer.sign({ exp });
+  send({ type: "Authenticate", tokenType: "User", value, baseVersion: 0 });
+  while (messages.length === 0) await new Promise<void>((wake) => arrivals.wake = wake);
+  assert.equal(messages[0]!.type, "Transition");
+  await new Promise((resolve) => setTimeout(resolve, exp * 1000 - Date.now() + 50));
+  send({ type: "Mutation", requestId: 0, udfPath: "who:asMutation", args: [{}] });
+  assert.equal(await closed, 1005);
+  assert.deepEqual(messages.at(-1), {
+    type: "AuthError",
+    error: "Convex token identity expired",
+    baseVersion: 1,
+    authUpdateAttempted: false,
+  });
+});
+
+Deno.test("a live client recovers from a refused token with a fresh one, or goes on without", async () => {
+  await using client = new LiveClient(server);
+  const who = client.watch("who:asQuery");
+  const auth = signIn(client, async (force) => await issuer.sign(force ? {} : { aud: "other" }));
+  await auth.until(true);
+  assert.deepEqual(await who.until((identity) => identity !== null), ada());
+
+  await using stranger = new LiveClient(server);
+  const refused = signIn(stranger, () => Promise.resolve("nonsense"));
+  await refused.until(false);
+  assert.equal(await stranger.query(query("who:asQuery"), {}), null);
+});
