@@ -146,7 +146,7 @@ export class Execution {
     const { run, services } = this;
     const { component, module, name } = run.path;
     let registered: unknown;
-    let globals: Map<string, unknown>;
+    let globals: Map<PropertyKey, unknown>;
     const code = componentCode(run.code, component, services.urls);
     try {
       const { reuse } = run.state;
@@ -170,7 +170,7 @@ export class Execution {
     );
   }
 
-  #scope(globals: Map<string, unknown>): Scope {
+  #scope(globals: Map<PropertyKey, unknown>): Scope {
     const { run, services } = this;
     return {
       phase: "transaction",

@@ -9,6 +9,9 @@ const { ownKeys } = Reflect;
 /** Assigned names beyond this many are only found on `globalThis`, not bare. */
 const ROUTED_NAMES_MAX = 1000;
 
+/** Stands in a scope's globals for a built-in name that the code deleted. */
+const DELETED = Symbol("deleted");
+
 /** Objects that every set of module instances has for itself, because code likes to patch them. */
 type OwnObjects = Readonly<Record<string, () => object>>;
 
@@ -24,7 +27,7 @@ export function createGlobalObject(realm: object, ownObjects: OwnObjects): objec
   const read = (name: string): unknown => {
     const globals = findScope()?.globals;
     if (globals === undefined) return routed.get(name);
-    if (globals.has(name)) return globals.get(name);
+    if (globals.has(name)) return present(globals.get(name));
     const make = ownObjects[name];
     if (make === undefined) return routed.get(name);
     const made = make();
@@ -46,54 +49,81 @@ export function createGlobalObject(realm: object, ownObjects: OwnObjects): objec
   };
 
   const assign = (key: PropertyKey, value: unknown): boolean => {
-    if (typeof key !== "string") return false;
     const globals = findScope()?.globals;
     if (globals === undefined) return false;
-    route(key);
+    // Symbols are no names that code can use bare.
+    if (typeof key === "string") route(key);
     globals.set(key, value);
     return true;
   };
 
-  const isAssigned = (key: PropertyKey): key is string =>
-    typeof key === "string" && (findScope()?.globals.has(key) ?? false);
+  const isAssigned = (key: PropertyKey): boolean => findScope()?.globals.has(key) ?? false;
+
+  const get = (key: PropertyKey): unknown => {
+    const globals = findScope()?.globals;
+    if (globals?.has(key)) return present(globals.get(key));
+    return (realm as Record<PropertyKey, unknown>)[key];
+  };
+
+  const has = (key: PropertyKey): boolean => {
+    const globals = findScope()?.globals;
+    if (globals?.has(key)) return globals.get(key) !== DELETED;
+    return isVisible(realm, key);
+  };
+
+  /** Whether the name is there without anybody assigning it. */
+  const isBuiltIn = (key: PropertyKey): boolean =>
+    typeof key === "string" && routed.has(key)
+      ? routed.get(key) !== undefined || Object.hasOwn(ownObjects, key)
+      : isVisible(realm, key);
 
   for (const name of Object.keys(ownObjects)) route(name);
 
-  return new Proxy(Object.create(Object.prototype), {
-    get(_target, key) {
-      if (isAssigned(key)) return read(key);
-      return (realm as Record<PropertyKey, unknown>)[key];
+  const globalObject: object = new Proxy(Object.create(Object.prototype), {
+    get: (_target, key) => get(key),
+    set(_target, key, value, receiver) {
+      if (receiver === globalObject) return assign(key, value);
+      // An object that inherits from the global one gets the property itself.
+      return Reflect.defineProperty(receiver, key, {
+        value,
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      });
     },
-    set: (_target, key, value) => assign(key, value),
-    has: (_target, key) => isAssigned(key) || isVisible(realm, key),
+    has: (_target, key) => has(key),
     deleteProperty(_target, key) {
-      if (isAssigned(key)) findScope()!.globals.delete(key);
+      if (isBuiltIn(key)) return assign(key, DELETED);
+      findScope()?.globals.delete(key);
       return true;
     },
     defineProperty(_target, key, descriptor) {
-      const value = descriptor.get === undefined ? descriptor.value : descriptor.get.call(realm);
+      const value = descriptor.get?.call(globalObject) ?? descriptor.value;
       return assign(key, value);
     },
     getOwnPropertyDescriptor(_target, key) {
-      if (!isAssigned(key) && !isVisible(realm, key)) return undefined;
-      const value = typeof key === "string" && isAssigned(key)
-        ? read(key)
-        : (realm as Record<PropertyKey, unknown>)[key];
+      if (!has(key)) return undefined;
       return {
-        value,
+        value: get(key),
         writable: true,
         enumerable: isAssigned(key) && !Object.hasOwn(ownObjects, key),
         configurable: true,
       };
     },
     ownKeys(_target) {
-      const names = new Set(ownKeys(realm).filter((key) => isVisible(realm, key)));
-      for (const name of findScope()?.globals.keys() ?? []) names.add(name);
-      return [...names];
+      const names = new Set(ownKeys(realm));
+      for (const name of findScope()?.globals.keys() ?? []) names.add(name as string);
+      return [...names].filter(has);
     },
     preventExtensions: () => false,
     setPrototypeOf: () => false,
   });
+  return globalObject;
+}
+
+/** What code sees of a value in a scope's globals. */
+function present(value: unknown): unknown {
+  return value === DELETED ? undefined : value;
 }
 
 /** Whether the name exists where no scope assigned it: removed names are undefined. */

@@ -73,7 +73,7 @@ export interface ImportOverrides {
 
 /** One set of live modules and what their evaluation depended on. */
 export class ImportedModules {
-  readonly globals = new Map<string, unknown>();
+  readonly globals = new Map<PropertyKey, unknown>();
   /** Lines that top-level code wrote: they appear in the log of every execution. */
   readonly logLines: LogLine[];
   readonly #config: UdfConfig | null;
@@ -133,7 +133,7 @@ export class ImportedModules {
   }
 
   /** Names assigned on `globalThis`, for one run. */
-  globalsForRun(): Map<string, unknown> {
+  globalsForRun(): Map<PropertyKey, unknown> {
     return this.isSealed ? new Map(this.globals) : this.globals;
   }
 

@@ -18,9 +18,16 @@ const EXTENSIBLE: readonly (readonly [string, object])[] = [
   ["Date", Date.prototype],
 ];
 
+/** What generators inherit `next`, `return` and `throw` from. */
+const GENERATOR_PROTOTYPES: readonly object[] = [
+  getPrototypeOf(function* () {}.prototype) as object,
+  getPrototypeOf(async function* () {}.prototype) as object,
+];
+
 /**
- * Prototypes whose properties objects often override by assignment, which a read-only property of
- * the prototype would forbid.
+ * Prototypes of the language whose properties objects often override by assignment, which a
+ * read-only property of the prototype would forbid. Those of arrays, maps, sets and promises are not
+ * here: a method behind an accessor is slower.
  */
 const OVERRIDABLE: readonly object[] = [
   Object.prototype,
@@ -33,6 +40,7 @@ const OVERRIDABLE: readonly object[] = [
   TypeError.prototype,
   URIError.prototype,
   AggregateError.prototype,
+  ...GENERATOR_PROTOTYPES,
 ];
 
 /** Built-in objects that no global name leads to. */
@@ -58,8 +66,13 @@ function hiddenIntrinsics(): object[] {
 /**
  * Locks everything that the global names lead to.
  * @param names of the realm's global object.
+ * @param platformNames those that the language does not define: their objects may be overridden, too
  */
-export function lockIntrinsics(realm: object, names: readonly string[]): void {
+export function lockIntrinsics(
+  realm: object,
+  names: readonly string[],
+  platformNames: readonly string[],
+): void {
   const found = new Set<object>();
   const collect = (value: unknown, depth: number): void => {
     const isObject = typeof value === "object" && value !== null || typeof value === "function";
@@ -85,6 +98,11 @@ export function lockIntrinsics(realm: object, names: readonly string[]): void {
   for (const value of hiddenIntrinsics()) collect(value, COLLECT_DEPTH);
   found.delete(realm);
   for (const value of OVERRIDABLE) allowOverride(value);
+  for (const name of platformNames) {
+    const prototype = (realm as Record<string, { prototype?: object } | undefined>)[name]
+      ?.prototype;
+    if (prototype !== undefined && found.has(prototype)) allowOverride(prototype);
+  }
   for (const value of found) {
     if (isExtensiblePrototype(value)) lockProperties(value);
     else if (value !== Error) freeze(value);

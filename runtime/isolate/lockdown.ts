@@ -93,7 +93,12 @@ export function lockDown(options: LockdownOptions): void {
     console: () => ({ ...consoleMethods }),
     process: () => ({ env: processEnv }),
   });
-  lockIntrinsics(realm, [...VISIBLE_NAMES].filter((name) => realm[name] !== realm));
+  const notTheRealm = (name: string) => realm[name] !== realm;
+  lockIntrinsics(
+    realm,
+    [...VISIBLE_NAMES].filter(notTheRealm),
+    PLATFORM_NAMES.filter(notTheRealm),
+  );
   define(realm, "globalThis", globalObject);
   define(realm, "self", globalObject);
   lockNames(realm);

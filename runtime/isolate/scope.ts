@@ -41,7 +41,7 @@ export interface Scope {
   /** Operations of the event loop, for the warning about dangling ones. Actions only. */
   readonly operations?: ScopeOperations;
   /** Names that the code assigned on `globalThis`. */
-  readonly globals: Map<string, unknown>;
+  readonly globals: Map<PropertyKey, unknown>;
   /** User code swallowed an error that a write to a sealed instance may have thrown. */
   swallowedTypeError?(error: TypeError): void;
   /** A rejection that nobody handled by the end of a drain of the microtask queue. */
