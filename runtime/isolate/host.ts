@@ -27,6 +27,10 @@ const core = (Deno as unknown as Record<symbol, { core: DenoCore }>)[
   (Deno as unknown as { internal: symbol }).internal
 ]!.core;
 
+// Deno takes V8's own function from the global object at the first use, also by teed streams: it must
+// have it before the global is gone.
+queueMicrotask(() => {});
+
 export const runMicrotasks: () => void = core.runMicrotasks;
 export const getAsyncContext: () => unknown = core.getAsyncContext;
 export const setAsyncContext: (value: unknown) => void = core.setAsyncContext;

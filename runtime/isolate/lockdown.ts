@@ -17,6 +17,7 @@ import {
   replaceMathRandom,
   replacePerformanceClock,
   requireAction,
+  restrictForms,
   SilentRegistry,
   StrongRef,
 } from "./realm_globals.ts";
@@ -64,6 +65,7 @@ export function lockDown(options: LockdownOptions): void {
   replaceMathRandom();
   replaceCryptoRandomness();
   replacePerformanceClock();
+  restrictForms();
   define(realm, "Date", createDate(Date));
   define(realm, "WeakRef", StrongRef);
   define(realm, "FinalizationRegistry", SilentRegistry);

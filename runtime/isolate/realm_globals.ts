@@ -89,6 +89,21 @@ export function replaceMathRandom(): void {
   replaceMethod(Math, "random", () => () => currentScope().random.nextFraction());
 }
 
+/** Bodies become forms in actions only (spec function-runtime 4). */
+export function restrictForms(): void {
+  for (const prototype of [Request.prototype, Response.prototype]) {
+    replaceMethod(
+      prototype,
+      "formData",
+      (original) =>
+        async function (this: unknown): Promise<unknown> {
+          requireAction("formData()");
+          return await original.call(this);
+        },
+    );
+  }
+}
+
 /** Random bytes that `getRandomValues` gives at most at once, as the standard says. */
 const RANDOM_BYTES_MAX = 65_536;
 const INTEGER_ARRAYS = /^(Ui|I)nt(8|16|32)Array$|^Uint8ClampedArray$|^Big(Ui|I)nt64Array$/;

@@ -18,7 +18,7 @@ import { mergedStream, stream } from "convex-helpers/server/stream";
 import { Triggers } from "convex-helpers/server/triggers";
 import { zCustomQuery, zid } from "convex-helpers/server/zod4";
 import { z } from "zod";
-import schema from "./schema";
+import schema from "./schema.ts";
 
 type DataModel = DataModelFromSchemaDefinition<typeof schema>;
 type QueryCtx = GenericQueryCtx<DataModel>;
