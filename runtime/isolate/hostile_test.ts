@@ -59,6 +59,49 @@ const ATTEMPTS: Readonly<Record<string, string>> = {
   unknownSyscall: "return await Convex.asyncSyscall('1.0/nothing', '{}')",
   writeInQuery: "return await call('insert', { table: 't', value: {} })",
   systemTable: "return await call('get', { id: 'g423j7v14d1b68y1mwn455s9m58jpaqd' })",
+  symbolOnGlobal: `const key = Symbol.for("leak");
+    Object.defineProperty(globalThis, key, { value: 1 });
+    return [globalThis[key], key in globalThis]`,
+  symbolAfterwards:
+    'const key = Symbol.for("leak"); return [typeof globalThis[key], key in globalThis]',
+  deleteGlobals: `delete globalThis.fetch; delete globalThis.console; delete globalThis.Map;
+    return [typeof fetch, "console" in globalThis, typeof globalThis.Map,
+      Object.getOwnPropertyNames(globalThis).includes("fetch")]`,
+  afterDeletion: 'return [typeof fetch, "console" in globalThis, typeof globalThis.Map]',
+  inheritFromGlobal: `const heir = Object.create(globalThis); heir.leak = 1;
+    return [heir.leak, "leak" in globalThis]`,
+  globalGetter:
+    `let self; Object.defineProperty(globalThis, "probe", { get() { self = this; return 1; } });
+    return [self === undefined || self === globalThis, globalThis.probe]`,
+  overrideMethods: `const items = (function* () { yield 1; })(); items.return = () => "mine";
+    const response = new Response("x"); response.text = () => "own";
+    return [items.return(), response.text(), await new Response("y").text()]`,
+  patchResponse: "Response.prototype.text = () => 'stolen'; return 1",
+  patchGenerator:
+    `Object.getPrototypeOf(function* () {}.prototype).next = () => ({ done: true }); return 1`,
+  arrayToJson: "Array.prototype.toJSON = () => 'stolen'; return [1]",
+  protoLiteral: `const value = JSON.parse('{"__proto__": {"polluted": 1}}');
+    Object.assign({}, value); return ({}).polluted === undefined`,
+  prototypeOfPrototype: "Object.setPrototypeOf(Array.prototype, { stolen: 1 }); return 1",
+  promiseSpecies:
+    `Object.defineProperty(Promise, Symbol.species, { get: () => class {} }); return 1`,
+  regexpExec: "RegExp.prototype.exec = () => null; return 1",
+  iteratorHook: "Array.prototype[Symbol.iterator] = function* () { yield 'stolen'; }; return 1",
+  dateHook: "Date.now = () => 0; return 1",
+  mathHook: "Math.random = () => 0; return 1",
+  wasmMemory:
+    `const memory = new WebAssembly.Memory({ initial: 1 }); memory.grow(100_000); return 1`,
+  wasmImports: `return WebAssembly.Module.imports(new WebAssembly.Module(
+    new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0])))`,
+  longString: "return 'x'.repeat(2 ** 30).length",
+  longArray: "return new Array(2 ** 32).length",
+  deepJson: "return JSON.parse('['.repeat(200_000) + ']'.repeat(200_000)).length",
+  callerOfHandler: "return (function () { return typeof arguments.callee; })()",
+  importMeta: "return typeof Deno + typeof process.argv + typeof process.mainModule",
+  allVariables: "return [Object.keys(process.env), process.env.HOME, process.env.DENO_DIR]",
+  asyncHooks: "return typeof AsyncResource.prototype.asyncId + typeof async_hooks",
+  ownPropertiesOfGlobal: `return Object.getOwnPropertyNames(globalThis)
+    .filter((name) => /deno|core|boot|internal|ext:/i.test(name))`,
   patchConvex: "Convex.asyncSyscall = () => {}; return 1",
 };
 
@@ -107,6 +150,33 @@ const EXPECTED: Readonly<Record<string, unknown>> = {
   unknownSyscall: "! Uncaught Error: Unknown async operation 1.0/nothing",
   writeInQuery: "! Uncaught Error",
   systemTable: null,
+  symbolOnGlobal: [1, true],
+  symbolAfterwards: ["undefined", false],
+  deleteGlobals: ["undefined", false, "undefined", false],
+  afterDeletion: ["function", true, "function"],
+  inheritFromGlobal: [1, false],
+  globalGetter: [true, 1],
+  overrideMethods: ["mine", "own", "y"],
+  patchResponse: "! Uncaught TypeError",
+  patchGenerator: "! Uncaught TypeError",
+  arrayToJson: "! Uncaught TypeError",
+  protoLiteral: true,
+  prototypeOfPrototype: "! Uncaught TypeError",
+  promiseSpecies: "! Uncaught TypeError",
+  regexpExec: "! Uncaught TypeError",
+  iteratorHook: "! Uncaught TypeError",
+  dateHook: "! Uncaught TypeError",
+  mathHook: "! Uncaught TypeError",
+  wasmMemory: "! Uncaught RangeError",
+  wasmImports: [],
+  longString: "! Uncaught RangeError",
+  longArray: "! Uncaught RangeError",
+  deepJson: 1,
+  callerOfHandler: "! Uncaught TypeError",
+  importMeta: "undefinedundefinedundefined",
+  allVariables: [[], null, null],
+  asyncHooks: "undefinedundefined",
+  ownPropertiesOfGlobal: [],
   patchConvex: "! Uncaught TypeError",
 };
 

@@ -1,3 +1,4 @@
+// Users and their posts, with a count of posts that triggers keep.
 import { defineSchema, defineTable } from "convex/server";
 import { v } from "convex/values";
 
