@@ -357,13 +357,13 @@ export const inActionOnly = action({
   handler: async () => {
     const order: number[] = [];
     await new Promise<void>((resolve) => {
-      setTimeout(() => order.push(2), 2);
+      setTimeout(() => order.push(2), 200);
       setTimeout(() => order.push(1), -5);
       const interval = setInterval(() => {
         order.push(3);
         clearInterval(interval);
         resolve();
-      }, 10);
+      }, 400);
     });
     const key = await crypto.subtle.generateKey({ name: "AES-GCM", length: 128 }, true, [
       "encrypt",
