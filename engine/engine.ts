@@ -214,9 +214,12 @@ export class Engine {
     await this.committer.close();
     await this.#durability.close();
     this.#reading.close();
-    if (this.#fatal === null) this.#writing.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-    this.#writing.close();
-    this.#lock.release();
+    try {
+      if (this.#fatal === null) this.#writing.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    } finally {
+      this.#writing.close();
+      this.#lock.release();
+    }
   }
 
   #transaction(snapshot: Snapshot): Transaction {

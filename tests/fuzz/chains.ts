@@ -53,7 +53,9 @@ export class Chains {
       // With tables that another commit has created since, the chain lies on what does not fit: it
       // will be refused, and what it saw until then does not matter.
       const { version } = world.engine.catalog;
-      const isDoomed = isolate.members.some((member) => version > member.finished.begin);
+      const isDoomed = isolate.members.some((member) =>
+        member.model === null || version > member.finished.begin
+      );
       const model = isDoomed
         ? null
         : world.checkExecution(calls, begin, `chain of ${number} on ${view.ts}`);
