@@ -23,11 +23,6 @@ export interface ChangedDocument {
   readonly id: string;
   /** Index, key, index, key, … */
   readonly keys: readonly (IndexId | IndexKey)[];
-  /**
-   * Keys that it had in its isolate's chain, if it held placeholders of the timestamp there: what the
-   * chain saw of it is not what was committed.
-   */
-  readonly chainKeys?: readonly (IndexId | IndexKey)[];
 }
 
 export interface LoggedCommit {
@@ -62,14 +57,11 @@ class IndexHistory {
   /** Entries before this position are forgotten. */
   head = 0;
   readonly keys: IndexKey[] = [];
-  /** Whether only the commit's own isolate ever saw the key. */
-  readonly isOfChain: boolean[] = [];
   readonly documents: ChangedDocument[] = [];
   readonly commits: LoggedCommit[] = [];
 
-  add(key: IndexKey, isOfChain: boolean, document: ChangedDocument, commit: LoggedCommit): void {
+  add(key: IndexKey, document: ChangedDocument, commit: LoggedCommit): void {
     this.keys.push(key);
-    this.isOfChain.push(isOfChain);
     this.documents.push(document);
     this.commits.push(commit);
   }
@@ -83,7 +75,6 @@ class IndexHistory {
     this.head++;
     if (this.head * 2 <= this.keys.length || this.head < 64) return;
     this.keys.splice(0, this.head);
-    this.isOfChain.splice(0, this.head);
     this.documents.splice(0, this.head);
     this.commits.splice(0, this.head);
     this.head = 0;
@@ -137,28 +128,18 @@ export class CommitLog {
     this.#commits.push(commit);
     this.#bytes += COMMIT_BYTES;
     for (const document of commit.documents) {
-      const { keys, chainKeys } = document;
+      const { keys } = document;
       this.#bytes += DOCUMENT_BYTES;
-      this.#addKeys(keys, false, document, commit);
-      if (chainKeys !== undefined) this.#addKeys(chainKeys, true, document, commit);
+      for (let i = 0; i < keys.length; i += 2) {
+        const index = keys[i] as IndexId;
+        const key = keys[i + 1] as IndexKey;
+        let history = this.#histories.get(index);
+        if (history === undefined) this.#histories.set(index, history = new IndexHistory());
+        history.add(key, document, commit);
+        this.#bytes += KEY_BYTES + key.length;
+      }
     }
     this.#trim(commit.ts - COMMIT_LOG_AGE_MS_MAX * MICROS_PER_MILLI);
-  }
-
-  #addKeys(
-    keys: ChangedDocument["keys"],
-    isOfChain: boolean,
-    document: ChangedDocument,
-    commit: LoggedCommit,
-  ): void {
-    for (let i = 0; i < keys.length; i += 2) {
-      const index = keys[i] as IndexId;
-      const key = keys[i + 1] as IndexKey;
-      let history = this.#histories.get(index);
-      if (history === undefined) this.#histories.set(index, history = new IndexHistory());
-      history.add(key, isOfChain, document, commit);
-      this.#bytes += KEY_BYTES + key.length;
-    }
   }
 
   /**
@@ -182,7 +163,7 @@ export class CommitLog {
         const { ts } = history.commits[at]!;
         if (ts > limit) break;
         const key = history.keys[at]!;
-        if (key < start || key >= end || history.isOfChain[at]) continue;
+        if (key < start || key >= end) continue;
         first = ts;
         limit = ts - 1;
         break;
@@ -192,8 +173,7 @@ export class CommitLog {
   }
 
   /**
-   * What forbids a transaction that read at `begin` to commit now; commits of its own chain do not,
-   * unless they became something else than the chain had seen.
+   * What forbids a transaction that read at `begin` to commit now; commits of its own chain do not.
    * Null if nothing does, "unknown" if the log does not reach back that far.
    */
   findConflict(
@@ -212,10 +192,8 @@ export class CommitLog {
         const key = keys[at]!;
         if (key < start || key >= end) continue;
         const commit = history.commits[at]!;
-        const document = history.documents[at]!;
-        const isOwn = isolate !== null && commit.isolate === isolate;
-        if (isOwn ? document.chainKeys === undefined : history.isOfChain[at]) continue;
-        return { commit, document };
+        if (isolate !== null && commit.isolate === isolate) continue;
+        return { commit, document: history.documents[at]! };
       }
     }
     return null;
@@ -237,20 +215,15 @@ export class CommitLog {
   #forget(commit: LoggedCommit): void {
     this.#forgotten = commit.ts;
     this.#bytes -= COMMIT_BYTES;
-    for (const { keys, chainKeys } of commit.documents) {
+    for (const { keys } of commit.documents) {
       this.#bytes -= DOCUMENT_BYTES;
-      this.#forgetKeys(keys);
-      if (chainKeys !== undefined) this.#forgetKeys(chainKeys);
-    }
-  }
-
-  #forgetKeys(keys: ChangedDocument["keys"]): void {
-    for (let i = 0; i < keys.length; i += 2) {
-      const index = keys[i] as IndexId;
-      const history = this.#histories.get(index)!;
-      history.forgetOldest();
-      if (history.isEmpty) this.#histories.delete(index);
-      this.#bytes -= KEY_BYTES + (keys[i + 1] as IndexKey).length;
+      for (let i = 0; i < keys.length; i += 2) {
+        const index = keys[i] as IndexId;
+        const history = this.#histories.get(index)!;
+        history.forgetOldest();
+        if (history.isEmpty) this.#histories.delete(index);
+        this.#bytes -= KEY_BYTES + (keys[i + 1] as IndexKey).length;
+      }
     }
   }
 }

@@ -83,19 +83,3 @@ Deno.test("old commits are forgotten and then unknown", () => {
   assert.equal(log.firstChange([1, "a", "b"], 1 as Timestamp), "unknown");
   assert.equal(log.firstChange([1, "a", "b"], 2 as Timestamp), null);
 });
-
-Deno.test("a chain may not build on what it saw of a document that became another", () => {
-  const log = new CommitLog(0 as Timestamp);
-  const document = { tablet: 1, id: "a", keys: [1, "resolved"], chainKeys: [1, "placeholder"] };
-  log.add({ ts: 10 as Timestamp, isolate: 7, source: null, documents: [document] });
-  const reads = (key: string): FlatReadSet => [1, key, key + "\x7f"];
-  const conflicts = (key: string, isolate: number | null) =>
-    log.findConflict(reads(key), 5 as Timestamp, isolate) !== null;
-  assert.ok(conflicts("resolved", null));
-  assert.ok(conflicts("resolved", 7));
-  assert.ok(conflicts("placeholder", 7));
-  assert.ok(!conflicts("placeholder", 8));
-  assert.ok(!conflicts("placeholder", null));
-  assert.equal(log.firstChange(reads("placeholder"), 5 as Timestamp), null);
-  assert.equal(log.firstChange(reads("resolved"), 5 as Timestamp), 10);
-});

@@ -7,7 +7,7 @@ import type { ChangedDocument } from "./commit_log.ts";
 import { COMMIT_TS_TOKEN, resolveCommitTs } from "./commit_ts_token.ts";
 import type { DocumentWriter } from "./document_writer.ts";
 import { assert } from "./errors.ts";
-import { changeOf, type DocumentChange, flatKeys } from "./index_changes.ts";
+import { changeOf, type DocumentChange } from "./index_changes.ts";
 import { failedSchemaWrites, isWaiting } from "./schema_violation.ts";
 import { META } from "./storage_schema.ts";
 import { byCreationTimeIndex, isConfigurationTablet, SYSTEM_TABLES } from "./system_tables.ts";
@@ -95,12 +95,6 @@ export class CommitRows {
    */
   apply(writes: readonly DocumentWrite[], ts: Timestamp): AppliedCommit {
     const resolved = resolveTokens(writes, ts);
-    const applied = this.#apply(resolved, ts);
-    if (resolved === writes) return applied;
-    return { ...applied, documents: this.#withChainKeys(applied.documents, writes) };
-  }
-
-  #apply(resolved: readonly DocumentWrite[], ts: Timestamp): AppliedCommit {
     const first = resolved.filter((write) => isCatalogTablet(write.tablet));
     if (first.length === 0) return this.#applyDocuments(resolved, [], ts);
     const before = this.#catalog;
@@ -146,23 +140,6 @@ export class CommitRows {
       documents: all.map(({ write, keys }) => ({ tablet: write.tablet, id: write.id, keys })),
       writes: all.map((change) => change.write),
     };
-  }
-
-  /** Adds the keys that documents with placeholders had before these were resolved. */
-  #withChainKeys(
-    documents: readonly ChangedDocument[],
-    unresolved: readonly DocumentWrite[],
-  ): ChangedDocument[] {
-    const texts = new Map<string, string>();
-    for (const { id, json } of unresolved) {
-      if (json?.includes(COMMIT_TS_TOKEN)) texts.set(id, json);
-    }
-    return documents.map((document) => {
-      const json = texts.get(document.id);
-      if (json === undefined) return document;
-      const indexes = this.#catalog.indexesOf(document.tablet);
-      return { ...document, chainKeys: flatKeys(json, indexes, document.id) };
-    });
   }
 
   /** Compares the writes with what is stored, leaving out those that change nothing. */

@@ -59,17 +59,6 @@ export function keyOf(index: IndexInfo, document: ValueObject, id: string): Inde
   return index.fields.length === 0 ? byIdKey(id) : indexKey(index.paths, document);
 }
 
-/** The keys of a document's text: index, key, index, key, … */
-export function flatKeys(
-  json: string,
-  indexes: readonly IndexInfo[],
-  id: string,
-): (IndexId | IndexKey)[] {
-  const document = parseDocument(json);
-  return indexes.filter(({ kind }) => kind === "database")
-    .flatMap((index) => [index.id, keyOf(index, document, id)]);
-}
-
 function keysOf(indexes: readonly IndexInfo[], document: ValueObject, id: string): IndexKeys {
   // Indexes that are no lists of keys have an empty one here, to keep the positions.
   const keys = indexes.map((index) => index.kind === "database" ? keyOf(index, document, id) : "");

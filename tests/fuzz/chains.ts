@@ -42,6 +42,8 @@ export class Chains {
     const view = world.reader.begin();
     try {
       const included = view.chainSeq(number);
+      // It waits until the timestamp is known that an earlier mutation has written.
+      if (!isolate.chain.isResolved(included)) return;
       isolate.members = isolate.members.filter(({ seq }) => seq > included);
       const begin = isolate.members.reduce(
         (state, { changes }) => applied(state, changes),

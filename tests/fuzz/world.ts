@@ -33,8 +33,6 @@ export interface Version {
   state: ModelState;
   readonly before: ModelState;
   readonly changes: Difference;
-  /** Those documents of it that held placeholders of the timestamp, as they were before. */
-  readonly unresolved: Difference;
   readonly isolate: number | null;
 }
 
@@ -79,7 +77,6 @@ export class World implements Resolver {
       state: EMPTY_STATE,
       before: EMPTY_STATE,
       changes: NO_CHANGES,
-      unresolved: NO_CHANGES,
       isolate: null,
     });
   }
@@ -171,16 +168,8 @@ export class World implements Resolver {
     if (ts <= latest.ts) throw new Mismatch(`a commit at ${ts}, not after ${latest.ts}`);
     this.#checkNumbers(written, model.state);
     const changes = resolved(written, { $integer: encodeTimestamp(ts) });
-    const unresolved = {
-      tables: written.tables,
-      documents: new Map(
-        [...written.documents].filter(([id, document]) =>
-          document?.text !== changes.documents.get(id)?.text
-        ),
-      ),
-    };
     const state = withWritesNoted(applied(latest.state, changes), changes);
-    this.versions.push({ ts, state, before: latest.state, changes, unresolved, isolate });
+    this.versions.push({ ts, state, before: latest.state, changes, isolate });
   }
 
   /** Takes note of a commit that changes tables, indexes or schemas. */
@@ -191,29 +180,19 @@ export class World implements Resolver {
       state,
       before: latest.state,
       changes: NO_CHANGES,
-      unresolved: NO_CHANGES,
       isolate: null,
     });
   }
 
-  /**
-   * The first commit after `begin` that touches what was read. Commits of the isolate itself count
-   * only when they became something else than the chain saw: by placeholders of their timestamp.
-   */
+  /** The first commit after `begin` that touches what was read; commits of `isolate` do not count. */
   firstTouch(
     model: ModelTransaction,
     begin: Timestamp,
     isolate: number | null = null,
   ): Timestamp | null {
-    for (const { ts, before, changes, unresolved, isolate: by } of this.versions) {
-      if (ts <= begin) continue;
-      if (isolate === null || by !== isolate) {
-        if (model.isTouchedBy(before, changes)) return ts;
-      } else {
-        const seen = [...changes.documents].filter(([id]) => unresolved.documents.has(id));
-        const rewritten = { tables: changes.tables, documents: new Map(seen) };
-        if ([rewritten, unresolved].some((change) => model.isTouchedBy(before, change))) return ts;
-      }
+    for (const { ts, before, changes, isolate: by } of this.versions) {
+      if (ts <= begin || (isolate !== null && by === isolate)) continue;
+      if (model.isTouchedBy(before, changes)) return ts;
     }
     return null;
   }
