@@ -1,11 +1,9 @@
 // Checks that commits and undo log tell one story: every row belongs to its commit, and the revisions
 // that each document went through follow from each other up to the present one.
 
-import type { StatementSync } from "node:sqlite";
 import { arrayStatement } from "./array_statement.ts";
 import type { Examined } from "./check.ts";
-import { byIdIndex, SYSTEM_TABLES } from "./system_tables.ts";
-import { byIdKey } from "./values/key.ts";
+import { SYSTEM_TABLES } from "./system_tables.ts";
 
 type LogRow = [
   seq: number,
@@ -16,6 +14,7 @@ type LogRow = [
   prevJson: string | null,
   deleted: number,
 ];
+type StoredRow = [tablet: number, id: string, ts: number];
 type CommitRow = [ts: number, lastSeq: number];
 
 /** Yields a sentence for each contradiction. */
@@ -64,22 +63,23 @@ function* checkRowsOfCommits({ db }: Examined): Generator<string> {
   }
 }
 
-/** Follows each document from revision to revision, up to the one that is stored. */
+/**
+ * Follows each document from revision to revision, up to the one that is stored. One pass over the
+ * log and one over the documents, side by side in the same order.
+ */
 function* checkRevisions(examined: Examined): Generator<string> {
+  const { db, retained } = examined;
   const rows = arrayStatement(
-    examined.db,
+    db,
     "SELECT seq, ts, tablet, id, prev_ts, prev_json, deleted FROM log ORDER BY tablet, id, seq",
-  );
-  const stored = arrayStatement(
-    examined.db,
-    "SELECT d.ts FROM entries e JOIN documents d ON d.doc = e.doc WHERE e.idx = ? AND e.key = ?",
-  );
+  ).iterate();
+  const stored = new StoredDocuments(examined);
   let before: LogRow | null = null;
-  for (const item of rows.iterate()) {
+  for (const item of rows) {
     const row = item as unknown as LogRow;
     const [seq, , tablet, id, prevTs, prevJson] = row;
     if (before !== null && (before[2] !== tablet || before[3] !== id)) {
-      yield* checkLast(stored, before);
+      yield* checkLast(before, stored);
       before = null;
     }
     if ((prevTs === null) !== (prevJson === null) || !isTextOf(prevJson, id)) {
@@ -92,26 +92,72 @@ function* checkRevisions(examined: Examined): Generator<string> {
         yield `The log has the ${nameOf(row)} at ${ts}, and then a change of what it was at ` +
           `${prevTs}.`;
       }
-    } else if (prevTs !== null && prevTs > examined.retained) {
+    } else if (prevTs !== null && prevTs > retained) {
       yield `The log has a change of what the ${nameOf(row)} was at ${prevTs}, but not how it ` +
         "came to be.";
     }
     before = row;
   }
-  if (before !== null) yield* checkLast(stored, before);
+  if (before !== null) yield* checkLast(before, stored);
+  yield* stored.upTo(null);
 }
 
 /** What the last change of a document made must be what is stored. */
-function* checkLast(statement: StatementSync, row: LogRow): Generator<string> {
+function* checkLast(row: LogRow, stored: StoredDocuments): Generator<string> {
   const [, ts, tablet, id, , , deleted] = row;
-  const stored = statement.get(byIdIndex(tablet), byIdKey(id)) as unknown as [number] | undefined;
+  yield* stored.upTo([tablet, id]);
+  const found = stored.at(tablet, id);
   if (deleted === 1) {
-    if (stored !== undefined) yield `The ${nameOf(row)} was deleted at ${ts}, but is there.`;
-  } else if (stored === undefined) {
+    if (found !== null) yield `The ${nameOf(row)} was deleted at ${ts}, but is there.`;
+  } else if (found === null) {
     yield `The ${nameOf(row)} was written at ${ts}, but is not there.`;
-  } else if (stored[0] !== ts) {
-    yield `The ${nameOf(row)} was written at ${ts} last, but what is there is of ${stored[0]}.`;
+  } else if (found !== ts) {
+    yield `The ${nameOf(row)} was written at ${ts} last, but what is there is of ${found}.`;
   }
+}
+
+/** The stored documents in the order of the log's documents. */
+class StoredDocuments {
+  readonly #rows: Iterator<unknown>;
+  #next: StoredRow | null = null;
+
+  constructor(readonly examined: Examined) {
+    this.#rows = arrayStatement(
+      examined.db,
+      "SELECT tablet, id, ts FROM documents ORDER BY tablet, id",
+    ).iterate();
+    this.#advance();
+  }
+
+  /** Passes the documents before that one, which the log does not mention; null: all the rest. */
+  *upTo(place: readonly [tablet: number, id: string] | null): Generator<string> {
+    while (this.#next !== null && (place === null || isBefore(this.#next, place))) {
+      const [tablet, id, ts] = this.#next;
+      if (ts > this.examined.retained) {
+        yield `The document ${id} of tablet ${tablet} is of ${ts}, but no commit wrote it then.`;
+      }
+      this.#advance();
+    }
+  }
+
+  /** The timestamp of the next document if it is that one; passes it. */
+  at(tablet: number, id: string): number | null {
+    if (this.#next === null || this.#next[0] !== tablet || this.#next[1] !== id) return null;
+    const [, , ts] = this.#next;
+    this.#advance();
+    return ts;
+  }
+
+  #advance(): void {
+    this.#next = (this.#rows.next().value ?? null) as StoredRow | null;
+  }
+}
+
+function isBefore(
+  [tablet, id]: readonly [number, string, number],
+  [otherTablet, otherId]: readonly [number, string],
+): boolean {
+  return tablet === otherTablet ? id < otherId : tablet < otherTablet;
 }
 
 function nameOf([, , tablet, id]: LogRow): string {

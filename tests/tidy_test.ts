@@ -28,6 +28,7 @@ const ENTRIES = [
   "bench/load/pipelined_load.ts",
   "bench/load/subscribers.ts",
   "examples/demo.ts",
+  "tests/crash/main.ts",
   "tests/fuzz/main.ts",
   "examples/screenshot.ts",
 ];
