@@ -30,6 +30,8 @@ const ENTRIES = [
   "examples/demo.ts",
   "tests/crash/main.ts",
   "tests/fuzz/main.ts",
+  "tests/history/broken_server.ts",
+  "tests/history/main.ts",
   "examples/screenshot.ts",
 ];
 

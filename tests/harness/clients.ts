@@ -18,8 +18,16 @@ export const mutation = (name: string): AnyReference<"mutation"> =>
 export const action = (name: string): AnyReference<"action"> =>
   makeFunctionReference<"action", DefaultFunctionArgs>(name);
 
-export function httpClient(server: Server): ConvexHttpClient {
-  return new ConvexHttpClient(server.url, { logger: false });
+const unpooled = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
+
+/**
+ * Sends each request once. Deno's own fetch sends one again, whatever its method, when a connection
+ * that had served before is cut.
+ */
+const fetchOnce: typeof fetch = (input, init) => fetch(input, { ...init, client: unpooled });
+
+export function httpClient(server: Pick<Server, "url">): ConvexHttpClient {
+  return new ConvexHttpClient(server.url, { logger: false, fetch: fetchOnce });
 }
 
 /** A client with a live connection, closed when it is disposed of. */

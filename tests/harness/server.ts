@@ -22,6 +22,8 @@ export interface ServerOptions {
   /** More flags for `main.ts start`. */
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Another program that takes the command line of `main.ts`; path from the repository's root. */
+  readonly program?: string;
 }
 
 /** Runs `main.ts` with these arguments to its end. */
@@ -42,8 +44,9 @@ export async function runMain(
 export function spawnMain(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  program?: string,
 ): { process: Deno.ChildProcess; output: ChildOutput } {
-  const process = mainCommand(args, env).spawn();
+  const process = mainCommand(args, env, program).spawn();
   return { process, output: new ChildOutput(process) };
 }
 
@@ -173,7 +176,7 @@ async function startChild(
   options: ServerOptions,
 ) {
   const args = ["start", "--data-dir", dataDir, "--port", `${port}`, "--site-port", `${sitePort}`];
-  const child = spawnMain([...args, ...(options.flags ?? [])], options.env);
+  const child = spawnMain([...args, ...(options.flags ?? [])], options.env, options.program);
   try {
     await child.output.waitFor(/Concave is ready/, READY_TIMEOUT_MS);
   } catch (error) {
@@ -186,9 +189,13 @@ async function startChild(
   return child;
 }
 
-function mainCommand(args: readonly string[], env: Readonly<Record<string, string>>): Deno.Command {
+function mainCommand(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  program = "main.ts",
+): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", fromRepository("main.ts"), ...args],
+    args: ["run", "-A", fromRepository(program), ...args],
     cwd: REPOSITORY,
     env: { DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1", ...env },
     stdin: "null",
