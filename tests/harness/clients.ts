@@ -24,7 +24,10 @@ const unpooled = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
  * Sends each request once. Deno's own fetch sends one again, whatever its method, when a connection
  * that had served before is cut.
  */
-const fetchOnce: typeof fetch = (input, init) => fetch(input, { ...init, client: unpooled });
+const fetchOnce: typeof fetch = (input, init) => {
+  const withClient: RequestInit & { client: Deno.HttpClient } = { ...init, client: unpooled };
+  return fetch(input, withClient);
+};
 
 export function httpClient(server: Pick<Server, "url">): ConvexHttpClient {
   return new ConvexHttpClient(server.url, { logger: false, fetch: fetchOnce });

@@ -54,7 +54,8 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryReport
   await server.stop();
   const { code, stdout, stderr } = await runMain(["check", "--data-dir", server.dataDir]);
   if (code !== 0) failures.push(`check ended with ${code}:\n${stdout}${stderr}`);
-  failures.push(...anomaliesOf(recorder.transactions));
+  // The judgement first: it explains most of the others.
+  failures.unshift(...anomaliesOf(recorder.transactions));
   const answered = recorder.transactions.filter(({ observations }) => observations !== null);
   return {
     ...count,

@@ -64,8 +64,13 @@ export class Subscriptions {
   }
 
   #result(): ReadResult | null {
-    const result = this.client.localQueryResult(QUERY, { keys: this.#keys });
-    return (result ?? null) as unknown as ReadResult | null;
+    try {
+      const result = this.client.localQueryResult(QUERY, { keys: this.#keys });
+      return (result ?? null) as unknown as ReadResult | null;
+    } catch (error) {
+      this.fail(`the query of ${this.name} failed: ${(error as Error).message}`);
+      return null;
+    }
   }
 
   #transition(nanos: bigint): void {
