@@ -447,17 +447,26 @@ const limits = fc.oneof(
 );
 
 /** Something to work with: indexes and documents. */
-const setup: fc.Arbitrary<Step[]> = fc.tuple(
+const setup: fc.Arbitrary<Step[]> = fc.record({
   schema,
-  fc.array(fields, { maxLength: 20, size: "max" }),
-).map(([schema, documents]) => [
-  { type: "push", schema },
-  { type: "finishPush" },
-  {
+  documents: fc.array(fields, { maxLength: 20, size: "max" }),
+  /** Sometimes there are more documents than one batch of anything has. */
+  repetitions: fc.oneof({ weight: 15, arbitrary: fc.constant(1) }, {
+    weight: 1,
+    arbitrary: fc.integer({ min: 10, max: 25 }),
+  }),
+  isIndexedLater: fc.boolean(),
+}).map(({ schema, documents, repetitions, isIndexedLater }) => {
+  const insert: Step = {
     type: "transact",
-    ops: documents.map((fields): Op => ({ type: "insert", table: "a", fields })),
-  },
-]);
+    ops: Array.from({ length: repetitions }, () => documents).flat()
+      .map((fields): Op => ({ type: "insert", table: "a", fields })),
+  };
+  const push: Step = { type: "push", schema };
+  return isIndexedLater
+    ? [insert, push, { type: "finishPush" }]
+    : [push, { type: "finishPush" }, insert];
+});
 
 export const anyProgram: fc.Arbitrary<Program> = fc.array(paginated, { minLength: 1, maxLength: 2 })
   .chain((pages) =>
