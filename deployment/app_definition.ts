@@ -30,6 +30,8 @@ export type EnvVarDeclaration = z.infer<typeof envVarDeclaration>;
 export interface AppDefinition {
   readonly httpPrefix: string | null;
   readonly envVars: readonly [string, EnvVarDeclaration][] | null;
+  /** Prefix and child name of each component that the app mounts; absent in old documents: none. */
+  readonly mounts?: readonly (readonly [prefix: string, childName: string])[];
 }
 
 /** What `defineApp()` without arguments exports. */

@@ -1,8 +1,9 @@
 // What the deployment runs, for the CLI to send only what changed (spec deploy 3).
 
+import { ROOT_COMPONENT } from "../engine/components.ts";
 import type { Transaction } from "../engine/transaction.ts";
 import type { Json } from "../engine/values/value.ts";
-import { ROOT_COMPONENT, storedModules } from "./stored_modules.ts";
+import { storedModules } from "./stored_modules.ts";
 import { readUdfConfig } from "./udf_config.ts";
 
 /** The response of `get_config_hashes`. */

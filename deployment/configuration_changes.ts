@@ -2,6 +2,7 @@
 // an isolate before it is committed, so changes happen one at a time, pushes included: none can
 // slip between the evaluation of another and its commit (spec deploy 8, http-api 8.1).
 
+import { ROOT_COMPONENT } from "../engine/components.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Transaction } from "../engine/transaction.ts";
 import type { Analyzer } from "../runtime/analysis.ts";
@@ -26,7 +27,7 @@ import {
   readEnvironment,
   writeEnvironment,
 } from "./environment.ts";
-import { ROOT_COMPONENT, storedModule } from "./stored_modules.ts";
+import { storedModule } from "./stored_modules.ts";
 
 export class ConfigurationChanges {
   #last: Promise<unknown> = Promise.resolve();

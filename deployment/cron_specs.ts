@@ -2,6 +2,7 @@
 // Running them is the scheduler's business (spec services 2, deploy 14).
 
 import { z } from "zod";
+import { ROOT_COMPONENT } from "../engine/components.ts";
 import { userError } from "../engine/errors.ts";
 import type { Transaction } from "../engine/transaction.ts";
 import { canonicalJson } from "../engine/values/json.ts";
@@ -16,7 +17,6 @@ import {
   removeCron,
 } from "./scheduler/cron_jobs.ts";
 import { WEEKDAYS } from "./scheduler/cron_schedule.ts";
-import { ROOT_COMPONENT } from "./stored_modules.ts";
 
 export interface DeclaredCron {
   readonly identifier: string;

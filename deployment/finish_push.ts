@@ -2,6 +2,7 @@
 // schema, indexes, auth providers and crons change, or, on any error, nothing (spec deploy 12).
 
 import { z } from "zod";
+import { ROOT_COMPONENT } from "../engine/components.ts";
 import type { Engine } from "../engine/engine.ts";
 import { userError } from "../engine/errors.ts";
 import { finishIndexes, type IndexDiff } from "../engine/index_lifecycle.ts";
@@ -23,7 +24,6 @@ import {
   type ModuleDiff,
   type ModuleToStore,
   replaceModules,
-  ROOT_COMPONENT,
   storedSource,
 } from "./stored_modules.ts";
 import { readUdfConfig, writeUdfConfig } from "./udf_config.ts";

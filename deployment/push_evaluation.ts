@@ -2,6 +2,7 @@
 // evaluating auth config, schema and app definition. Nothing is written; the result is the plan
 // that `start_push` begins and `finish_push` completes (spec deploy 5, steps 3 to 6).
 
+import { ROOT_COMPONENT } from "../engine/components.ts";
 import type { Engine } from "../engine/engine.ts";
 import { PlatformError, userError } from "../engine/errors.ts";
 import type { Transaction } from "../engine/transaction.ts";
@@ -21,7 +22,6 @@ import {
   moduleHash,
   type ModuleTexts,
   type ModuleToStore,
-  ROOT_COMPONENT,
   storedModules,
   storedSource,
 } from "./stored_modules.ts";

@@ -2,6 +2,7 @@
 // and indexes, submits the schema and stores the texts of the modules. Live code, auth and crons
 // stay as they are, so a push that is never finished leaves only harmless rows (spec deploy 5).
 
+import { ROOT_COMPONENT } from "../engine/components.ts";
 import { diffIndexes, type IndexDiff, prepareIndexes } from "../engine/index_lifecycle.ts";
 import { submitSchema } from "../engine/schema_lifecycle.ts";
 import type { Transaction } from "../engine/transaction.ts";
@@ -11,7 +12,7 @@ import { type AppDefinition, ROOT_DEFINITION } from "./app_definition.ts";
 import { duringPush } from "./push_error.ts";
 import { evaluateCode, type EvaluationContext, type PushPlan } from "./push_evaluation.ts";
 import { parsePushRequest, type PushRequest } from "./push_request.ts";
-import { ROOT_COMPONENT, storeSources } from "./stored_modules.ts";
+import { storeSources } from "./stored_modules.ts";
 import { udfConfigJson } from "./udf_config.ts";
 
 /** `schemaChange` of the responses; the CLI hands it to `wait_for_schema`. */

@@ -9,8 +9,6 @@ import { canonicalJson } from "../engine/values/json.ts";
 import type { Json } from "../engine/values/value.ts";
 import type { ModuleAnalysis, PreparedModule } from "../runtime/frames.ts";
 
-/** The app's own component. */
-export const ROOT_COMPONENT: ComponentId = "";
 /** Sources that no module uses are kept this long for pushes and actions that are under way. */
 const UNUSED_SOURCE_AGE_MS_MAX = 24 * 60 * 60 * 1000;
 

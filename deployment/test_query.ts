@@ -1,6 +1,7 @@
 // One-off queries that are not part of the app: `convex run --inline-query` and the REPL of the
 // dashboard. They run once at the latest timestamp and leave nothing behind (spec http-api 8.4).
 
+import { ROOT_COMPONENT } from "../engine/components.ts";
 import type { TestQueryResult } from "../runtime/frames.ts";
 import type { RequestContext } from "../runtime/types.ts";
 import { systemVariables } from "./canonical_urls.ts";
@@ -8,7 +9,6 @@ import { readEnvironment } from "./environment.ts";
 import type { EvaluationContext } from "./push_evaluation.ts";
 import { canonicalModulePath } from "./push_request.ts";
 import { replModules } from "./repl_modules.ts";
-import { ROOT_COMPONENT } from "./stored_modules.ts";
 import { nextUdfConfig, readUdfConfig } from "./udf_config.ts";
 
 /** Queries can be asked before anything was pushed; this stands for the version of the code then. */

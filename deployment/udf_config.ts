@@ -4,11 +4,11 @@
 
 import { randomBytes } from "node:crypto";
 import { Buffer } from "node:buffer";
+import { ROOT_COMPONENT } from "../engine/components.ts";
 import type { Transaction } from "../engine/transaction.ts";
 import { encodeValue } from "../engine/values/json.ts";
 import type { Json } from "../engine/values/value.ts";
 import type { UdfConfig } from "../runtime/frames.ts";
-import { ROOT_COMPONENT } from "./stored_modules.ts";
 
 const SEED_BYTES = 32;
 const NANOS_PER_MILLI = 1_000_000n;

@@ -77,6 +77,8 @@ const CONFIGURATION_TABLETS: ReadonlySet<Tablet> = new Set<Tablet>([
   SYSTEM_TABLES.environmentVariables.number,
   SYSTEM_TABLES.deployment.number,
   SYSTEM_TABLES.functionHandles.number,
+  SYSTEM_TABLES.componentDefinitions.number,
+  SYSTEM_TABLES.components.number,
 ]);
 
 /** What every run looks at and rarely changes: readers keep it until a commit says otherwise. */
