@@ -172,6 +172,7 @@ export class Deployment {
         uploadKey: options.secret.derive("storage token"),
         isolates: options.isolates,
         actionIsolates: options.actionIsolates,
+        deploymentName: options.instanceName,
         cloudUrl: options.cloudUrl,
         siteUrl: options.siteUrl,
         limits: runtimeLimits(options.limits),

@@ -40,6 +40,8 @@ export interface InitFrame {
   readonly isolate: number;
   readonly mode: IsolateMode;
   readonly dbPath: string;
+  /** What functions are told. */
+  readonly deploymentName: string;
   /** Key of the cursor cipher, hexadecimal. */
   readonly cursorKey: string;
   /** Key of the tokens in upload URLs, hexadecimal. */

@@ -64,6 +64,7 @@ async function withPool(isolates: number, body: (harness: Harness) => Promise<vo
       isolate,
       mode: "transactions",
       dbPath: "",
+      deploymentName: "",
       cursorKey: "",
       uploadKey: "",
       env: { cloudUrl: "", siteUrl: "" },

@@ -45,6 +45,8 @@ export interface RuntimeOptions {
   readonly isolates: number;
   /** Isolates for actions; they start when the first action comes. */
   readonly actionIsolates: number;
+  /** The name that functions are told. */
+  readonly deploymentName: string;
   /** Public origins, without a slash at the end. */
   readonly cloudUrl: string;
   readonly siteUrl: string;
@@ -214,12 +216,13 @@ function initFrame(
   mode: IsolateMode,
   isolate: number,
 ): InitFrame {
-  const { engine, cloudUrl, siteUrl } = options;
+  const { engine, deploymentName, cloudUrl, siteUrl } = options;
   return {
     type: "init",
     isolate,
     mode,
     dbPath: engine.path,
+    deploymentName,
     cursorKey: options.cursorKey.toHex(),
     uploadKey: options.uploadKey.toHex(),
     env: { cloudUrl, siteUrl },

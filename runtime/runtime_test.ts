@@ -91,6 +91,7 @@ async function withRuntime(body: (harness: Harness) => Promise<void>) {
     uploadKey: new Uint8Array(32),
     isolates: 2,
     actionIsolates: 1,
+    deploymentName: "test",
     cloudUrl: "http://127.0.0.1:3210",
     siteUrl: "http://127.0.0.1:3211",
     systemFunctions: {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { httpClient, LiveClient, query } from "./harness/clients.ts";
+import { logEntries } from "./harness/function_log.ts";
 import { serverWithApp } from "./harness/pushed_app.ts";
 import { Server } from "./harness/server.ts";
 
@@ -18,14 +19,6 @@ interface Described {
 async function text(url: string, init?: RequestInit): Promise<[number, string]> {
   const response = await fetch(url, init);
   return [response.status, await response.text()];
-}
-
-// deno-lint-ignore no-explicit-any -- a page of log entries
-async function logEntries(server: Server): Promise<any[]> {
-  const response = await fetch(`${server.url}/api/stream_function_logs?cursor=0`, {
-    headers: { authorization: `Convex ${server.adminKey}`, "convex-client": "npm-cli-1.48.0" },
-  });
-  return (await response.json()).entries;
 }
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
@@ -110,8 +103,8 @@ Deno.test("failures before and after the head, and identities", async () => {
   assert.equal(late.status, 200);
   await assert.rejects(late.text());
   const entries = await logEntries(server);
-  assert.match(entries.at(-1).error, /^Uncaught Error: too late\n/);
-  assert.equal(entries.at(-1).identifier, "GET /fail");
+  assert.match(entries.at(-1)!.error!, /^Uncaught Error: too late\n/);
+  assert.equal(entries.at(-1)!.identifier, "GET /fail");
 
   const who = (authorization: string) =>
     text(`${server.siteUrl}/who`, { headers: { authorization } });
@@ -145,7 +138,7 @@ Deno.test("tokens arrive one by one, and the log tells of the request", async ()
   assert.deepEqual(tokens, [0, 1, 2, 3, 4].map((i) => `token ${i}\n`));
   assert.ok(times.at(-1)! - times[0]! > 4 * 50, "they did not come one by one");
   assert.deepEqual(await httpClient(server).query(query("events:list"), {}), ["tokens 5"]);
-  const entry = (await logEntries(server)).find(({ udfType }) => udfType === "HttpAction");
+  const entry = (await logEntries(server)).find(({ udfType }) => udfType === "HttpAction")!;
   assert.equal(entry.identifier, "GET /tokens");
   assert.deepEqual(entry.success, { status: "200" });
   assert.equal(entry.caller, "HttpEndpoint");

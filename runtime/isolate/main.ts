@@ -62,7 +62,7 @@ function transactionsOptions(init: InitFrame, reader: SnapshotReader): Transacti
     cursorCipher: new CursorCipher(seedFromHex(init.cursorKey)),
     services,
     urls: env,
-    deploymentName: "",
+    deploymentName: init.deploymentName,
     files: {
       cloudUrl: env.cloudUrl,
       uploadTokens: new UploadTokens(Uint8Array.fromHex(init.uploadKey)),

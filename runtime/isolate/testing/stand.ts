@@ -190,6 +190,7 @@ export class TestIsolate {
       isolate: 1,
       mode,
       dbPath: path,
+      deploymentName: "test",
       cursorKey: "00".repeat(CURSOR_KEY.length),
       uploadKey: "00",
       env: { cloudUrl: "http://cloud.test", siteUrl: "http://site.test" },

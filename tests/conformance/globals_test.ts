@@ -1,8 +1,8 @@
 // The globals of the default runtime (spec function-runtime 4), used in a pushed app.
 import assert from "node:assert/strict";
-import { action, httpClient, mutation, query } from "./harness/clients.ts";
-import { serverWithApp } from "./harness/pushed_app.ts";
-import type { Server } from "./harness/server.ts";
+import { action, httpClient, mutation, query } from "../harness/clients.ts";
+import { serverWithApp } from "../harness/pushed_app.ts";
+import type { Server } from "../harness/server.ts";
 
 let server: Server;
 Deno.test.beforeAll(async () => {
