@@ -15,7 +15,8 @@ import { byIdKey, KEY_AFTER } from "./values/key.ts";
 /** Documents of one batch: about a millisecond of the host's thread. */
 export const BATCH_DOCUMENTS = 128;
 
-function progressKey(index: IndexId): string {
+/** Key in `meta` of how far the index is. */
+export function progressKey(index: IndexId): string {
   return BACKFILL_PROGRESS_PREFIX + index;
 }
 

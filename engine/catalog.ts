@@ -118,7 +118,8 @@ const GLOBAL_TABLES: readonly TableInfo[] = GLOBAL_SYSTEM_TABLES.map((table) => 
 const GLOBAL_TABLES_BY_NAME = new Map(GLOBAL_TABLES.map((table) => [table.name, table]));
 const GLOBAL_TABLES_BY_TABLET = new Map(GLOBAL_TABLES.map((table) => [table.tablet, table]));
 
-const GLOBAL_INDEXES: readonly IndexInfo[] = GLOBAL_SYSTEM_TABLES.flatMap((table) =>
+/** The declared indexes of the global system tables. */
+export const GLOBAL_INDEXES: readonly IndexInfo[] = GLOBAL_SYSTEM_TABLES.flatMap((table) =>
   Object.entries(table.indexes).map(([name, declared], position): IndexInfo => {
     const fields = [...declared, "_creationTime"];
     return {
@@ -292,9 +293,19 @@ export class Catalog {
     );
   }
 
+  /** All components that have tables. */
+  get components(): ComponentId[] {
+    return [...this.#tablesByName.keys()];
+  }
+
   /** The active tables of that name in all components. */
   tablesNamed(name: string): TableInfo[] {
     return [...this.#tablesByName.values()].flatMap((tables) => tables.get(name) ?? []);
+  }
+
+  /** Tables whose rows are to be removed. */
+  get deletedTables(): TableInfo[] {
+    return [...this.#tablesByTablet.values()].filter(({ state }) => state === "deleting");
   }
 
   /** Active user tables over all components. */

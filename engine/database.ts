@@ -15,8 +15,9 @@ import { byIdIndex } from "./system_tables.ts";
 import { type Transaction, WHOLE_INDEX } from "./transaction.ts";
 import type { ComponentId } from "./types.ts";
 import { checkIdentifier } from "./values/field.ts";
-import { decodeId, tableNumberOf } from "./values/id.ts";
+import { decodeId, encodeId, tableNumberOf } from "./values/id.ts";
 import { parseDocument } from "./values/json.ts";
+import { decodeLegacyId } from "./values/legacy_id.ts";
 import { checkDocument } from "./values/schema.ts";
 import type { IdContext } from "./values/validator.ts";
 import type { Json, ValueObject } from "./values/value.ts";
@@ -64,12 +65,16 @@ const MISSING_DOCUMENT_VERBS = {
 
 export class Database implements IdContext {
   #hasPaginated = false;
+  /** Whether the component is known to accept writes; the app always does. */
+  #isMounted: boolean;
 
   constructor(
     readonly tx: Transaction,
     readonly component: ComponentId,
     readonly options: DatabaseOptions = {},
-  ) {}
+  ) {
+    this.#isMounted = component === "";
+  }
 
   /** JSON text of the document, or null. */
   get(args: GetArgs): string | null {
@@ -101,6 +106,7 @@ export class Database implements IdContext {
     const draft = inArgument("value", method, () => parseDraft(value));
     const name = identifierArgument(tableName, "table", method);
     if (name.startsWith("_")) throw systemTableError();
+    this.#checkMounted();
     const table = this.tx.createTable(this.component, name);
     const { id, creationTime } = this.tx.newDocument(table);
     this.#store({ name, info: table }, id, creationTime, draft, null);
@@ -137,13 +143,20 @@ export class Database implements IdContext {
     return json;
   }
 
-  /** The id if it is one of the table, whether the document exists or not; else null. */
+  /**
+   * The id if it is one of the table, whether the document exists or not; else null. An id in one of
+   * the platform's old forms is taken for one of the table, and given in today's form.
+   */
   normalizeId(tableName: Json | undefined, idString: Json | undefined): string | null {
     const method = "db.normalizeId";
     const name = identifierArgument(tableName, "table", method);
     const id = textArgument(idString, "idString", method);
     const table = visibleTableByName(this.tx, this.component, name, null);
-    return table !== null && tableNumberOf(id) === table.info.number ? id : null;
+    if (table === null) return null;
+    const { number } = table.info;
+    if (tableNumberOf(id) === number) return id;
+    const internal = decodeLegacyId(id);
+    return internal === null ? null : encodeId(number, internal);
   }
 
   /** Number of documents of the table; depends on the whole table. */
@@ -228,6 +241,7 @@ export class Database implements IdContext {
   /** The text of the document that a write is about. */
   #existing({ table, id }: WriteTarget, method: keyof typeof MISSING_DOCUMENT_VERBS): string {
     if (table.view !== null) throw systemTableError();
+    this.#checkMounted();
     const revision = this.tx.readDocument(table.info, id);
     if (revision === null) {
       throw userError(
@@ -236,6 +250,19 @@ export class Database implements IdContext {
       );
     }
     return revision.json;
+  }
+
+  /** @throws PlatformError UnmountedComponent (spec components 5) */
+  #checkMounted(): void {
+    if (this.#isMounted) return;
+    if (this.tx.table("components").get(this.component)?.state === "unmounted") {
+      throw userError(
+        "UnmountedComponent",
+        "Cannot perform write operations in an unmounted component. Make sure your component is " +
+          "installed in your `convex.config.ts` file.",
+      );
+    }
+    this.#isMounted = true;
   }
 
   /**

@@ -9,7 +9,6 @@ import { APPLICATION_ID, FORMAT_VERSION, STORAGE_SCHEMA } from "./storage_schema
 /** The start of every SQLite file, and where in its header the numbers stand (sqlite.org/fileformat). */
 const SQLITE_MAGIC = "SQLite format 3\0";
 const HEADER_BYTES = 100;
-const USER_VERSION_OFFSET = 60;
 const APPLICATION_ID_OFFSET = 68;
 
 /** Memory for pages of the writing connection, in KiB as SQLite counts it when negative. */
@@ -31,6 +30,8 @@ export function openDatabaseFile(path: string, disk: Disk): DatabaseSync {
   let db: DatabaseSync | null = null;
   try {
     db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+    // The header of the file may be older than what the write-ahead log says.
+    if (!isNew) checkFormat(path, db);
     // Only before the first table, and before WAL: it decides on the layout of the file.
     if (isNew) db.exec("PRAGMA auto_vacuum = INCREMENTAL");
     // Commits are flushed by `Durability`, checkpoints done by `Checkpointer`.
@@ -45,6 +46,7 @@ export function openDatabaseFile(path: string, disk: Disk): DatabaseSync {
     return db;
   } catch (error) {
     db?.close();
+    if (error instanceof DatabaseOpenError) throw error;
     throw new DatabaseOpenError(`Cannot open the database ${path}: ${(error as Error).message}`);
   }
 }
@@ -79,14 +81,20 @@ function checkHeader(path: string): boolean {
       `${path} is not a Concave database: it belongs to another program.`,
     );
   }
-  const format = view.getUint32(USER_VERSION_OFFSET);
+  return true;
+}
+
+/** @throws DatabaseOpenError when a later version wrote the file */
+function checkFormat(path: string, db: DatabaseSync): void {
+  const { user_version: format } = db.prepare("PRAGMA user_version").get() as {
+    user_version: number;
+  };
   if (format > FORMAT_VERSION) {
     throw new DatabaseOpenError(
       `${path} was written by a newer version of Concave (format ${format}, this server reads ` +
         `${FORMAT_VERSION}).`,
     );
   }
-  return true;
 }
 
 /** Asks SQLite itself, which knows what the write-ahead log holds. */

@@ -234,6 +234,39 @@ Deno.test("files and scheduled functions are seen through virtual tables", () =>
   });
 });
 
+Deno.test("an unmounted component can be read but not written", () => {
+  const sandbox = new Sandbox();
+  const component = sandbox.write((tx) =>
+    tx.table("components").insert({ parent: null, name: "mail", state: "active" })
+  );
+  const id = sandbox.write((tx) => tx.database(component).insert("users", { n: 1 }));
+  sandbox.write((tx) => tx.table("components").patch(component, { state: "unmounted" }));
+  const { readSet } = sandbox.read((tx) => {
+    const db = tx.database(component);
+    assert.equal(JSON.parse(db.get({ id })!).n, 1);
+    for (
+      const write of [
+        () => db.insert("users", {}),
+        () => db.insert("others", {}),
+        () => db.patch(id, { n: 2 }),
+        () => db.replace(id, {}),
+        () => db.remove(id),
+      ]
+    ) {
+      assert.deepEqual(failure(write), [
+        "UnmountedComponent",
+        "Cannot perform write operations in an unmounted component. Make sure your component is " +
+        "installed in your `convex.config.ts` file.",
+      ]);
+    }
+    assert.equal(tx.hasWrites, false);
+    // Other components go on, those that the server has not been told of included.
+    tx.database("other").insert("users", {});
+  });
+  // Mounting it again must re-run whoever was refused.
+  assert(readSet.some((part) => typeof part === "string" && part.includes(component)));
+});
+
 Deno.test("ids are normalized by table", () => {
   const sandbox = new Sandbox();
   const id = sandbox.write((tx) => tx.database("").insert("users", {}));
@@ -241,6 +274,17 @@ Deno.test("ids are normalized by table", () => {
     assert.equal(db.normalizeId("users", id), id);
     assert.equal(db.normalizeId("users", "nonsense"), null);
     assert.equal(db.normalizeId("posts", id), null);
+    // The old form names no table, so it is an id of whichever was asked for.
+    const legacy = "AAECAwQFBgcICQoLDA0ODw";
+    const internal = Uint8Array.from({ length: 16 }, (_, byte) => byte);
+    assert.equal(db.normalizeId("users", legacy), encodeId(10_001, internal));
+    assert.equal(db.normalizeId("posts", legacy), null);
+    assert.match(db.normalizeId("users", "0123456789ABCDEFGHIJabc")!, /^j57[0-9a-z]{29}$/);
+    assert.deepEqual(failure(() => db.normalizeId("a b", id)), [
+      "InvalidIdentifier",
+      "Invalid argument `table` for `db.normalizeId`: Identifier a b has invalid character ' ': " +
+      "Identifiers can only contain alphanumeric characters or underscores",
+    ]);
     assert.equal(db.count("users"), 1);
     assert.equal(db.count("posts"), 0);
   });

@@ -246,6 +246,12 @@ export class DocumentWriter {
     this.#cache.delete(id);
   }
 
+  /** Removes a document that no snapshot can ask for any more, without a trace. */
+  erase(doc: number, id: string): void {
+    this.#deleteDocument.run(doc);
+    this.#cache.delete(id);
+  }
+
   insertEntry(index: IndexId, key: IndexKey, doc: number): void {
     this.#insertEntry.run(index, key, doc);
   }

@@ -18,7 +18,7 @@ import { Retention, RETENTION_MS_DEFAULT } from "./retention.ts";
 import { SchemaValidation } from "./schema_validation.ts";
 import { openReadOnly, SnapshotReader } from "./snapshot.ts";
 import { isSqliteError } from "./sqlite_error.ts";
-import { createComponentTables } from "./table_creation.ts";
+import { bringSystemTablesUpToDate } from "./system_layout.ts";
 import type { Timestamp } from "./timestamp.ts";
 import { Transaction } from "./transaction.ts";
 import type { FlatReadSet, Snapshot } from "./types.ts";
@@ -111,7 +111,7 @@ export class Engine {
     // A process that was killed may have left commits in the log that never reached the disk. From now
     // on they are shown, so they must not get lost any more.
     await this.#durability.flush();
-    await this.transact((tx) => createComponentTables(tx, ""));
+    await bringSystemTablesUpToDate(this);
     this.committer.onCatalogChange(() => this.#wake());
     this.committer.onGroup(() => this.#checkpointer.consider());
     this.#wake();

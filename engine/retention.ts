@@ -1,11 +1,13 @@
 // Removes what nobody can ask for any more, in small steps between the commits: the old end of the
-// undo log, expired outcomes of mutations, entries of dropped indexes, schemas that came to nothing.
+// undo log, expired outcomes of mutations, entries of dropped indexes, documents of deleted tables,
+// schemas that came to nothing.
 // The bound of what can be read is advanced before anything below it goes.
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { arrayStatement } from "./array_statement.ts";
 import { BackgroundTask } from "./background_task.ts";
 import { DROPPED_INDEX_PREFIX } from "./commit_rows.ts";
+import { type DeletedTable, deletedTable, eraseRows } from "./deleted_tables.ts";
 import type { Engine } from "./engine.ts";
 import { META } from "./storage_schema.ts";
 import type { Transaction } from "./transaction.ts";
@@ -78,8 +80,9 @@ export class Retention {
   }
 
   async #step(): Promise<boolean> {
-    const step = this.#trimLog() ?? this.#removeDroppedEntries() ?? this.#expireSessions() ??
-      this.#removeDeadSchemas() ?? this.#vacuum();
+    const step = this.#trimLog() ?? this.#removeDroppedEntries() ??
+      this.#removeDeletedTables() ?? this.#expireSessions() ?? this.#removeDeadSchemas() ??
+      this.#vacuum();
     if (step === null) return false;
     await step();
     return true;
@@ -116,6 +119,19 @@ export class Retention {
         const { changes } = this.#sql.deleteEntries.run(index, index, STEP_ROWS);
         if (Number(changes) < STEP_ROWS) writer.deleteMeta(key);
       });
+  }
+
+  #removeDeletedTables(): Step | null {
+    const retained = integer(this.#sql.meta, META.retained) ?? 0;
+    const table = deletedTable(this.#engine, retained);
+    return table === null ? null : () => this.#removeTable(table);
+  }
+
+  async #removeTable({ documentId, table }: DeletedTable): Promise<void> {
+    const isEmpty = await this.#engine.committer.maintain((writer) =>
+      eraseRows(writer, this.#engine.catalog.indexesOf(table.tablet), STEP_ROWS)
+    );
+    if (isEmpty) await this.#engine.transact((tx) => tx.table("tables").remove(documentId));
   }
 
   #expireSessions(): Step | null {

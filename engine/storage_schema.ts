@@ -17,6 +17,8 @@ export const META = {
   nextIndex: "next_index",
   /** Greatest row number of a document when an index was dropped last: its entries may still lead there. */
   rowsUsed: "rows_used",
+  /** Which indexes the global system tables have entries in, see `system_layout.ts`. */
+  systemLayout: "system_layout",
   /** Oldest timestamp that the undo log still covers; absent: all of them. */
   retained: "retained",
 } as const;

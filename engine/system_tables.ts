@@ -9,7 +9,7 @@ export const FIRST_USER_TABLE_NUMBER = 10001;
 /** First tablet that is handed out; smaller ones are those of the global system tables. */
 export const FIRST_FREE_TABLET: Tablet = 100_000;
 /** Ids of declared indexes of system tables start here; see {@link systemIndexId}. */
-const SYSTEM_INDEX_BASE = 2 ** 32;
+export const SYSTEM_INDEX_BASE: IndexId = 2 ** 32;
 /** Ids of declared indexes of other tables are handed out from here. */
 export const FIRST_FREE_INDEX: IndexId = 2 ** 33;
 const SYSTEM_INDEXES_PER_TABLE_MAX = 16;
@@ -31,7 +31,10 @@ function global(
   return { name, number, scope: "global", indexes };
 }
 
-/** All system tables by name. The numbers are fixed for ever. */
+/**
+ * All system tables by name. The numbers are fixed for ever. Tables and indexes may come: databases of
+ * earlier versions get them when they are opened (`system_layout.ts`).
+ */
 export const SYSTEM_TABLES = {
   tables: global("_tables", 513, { by_name: ["component", "name"] }),
   indexes: global("_index", 514, { by_tablet: ["tablet", "name"] }),

@@ -73,15 +73,24 @@ export function addIndex(tx: Transaction, tablet: Tablet, definition: IndexDefin
   return tx.catalog.index(indexId);
 }
 
-/** Creates the system tables that each component has for itself, the root app included. */
+/**
+ * Creates the system tables that each component has for itself, the root app included. Of tables that
+ * an earlier version created, missing indexes are added, and those that changed replaced; they have
+ * the state "backfilling" (see `system_layout.ts`).
+ */
 export function createComponentTables(tx: Transaction, component: ComponentId): void {
   for (const table of Object.values<SystemTable>(SYSTEM_TABLES)) {
     if (table.scope !== "component") continue;
-    if (tx.catalog.tableByName(component, table.name) !== null) continue;
-    const { tablet } = createTable(tx, component, table.name, { number: table.number });
+    const existing = tx.catalog.tableByName(component, table.name);
+    const { tablet } = existing ??
+      createTable(tx, component, table.name, { number: table.number });
+    const state = existing === null ? "enabled" : "backfilling";
     for (const [name, declared] of Object.entries(table.indexes)) {
       const fields = [...declared, "_creationTime"];
-      addIndex(tx, tablet, { name, fields, kind: "database", state: "enabled", staged: false });
+      const stored = tx.table("indexes").first("by_tablet", [tablet, name]);
+      if (stored !== null && `${stored.fields}` === `${fields}`) continue;
+      if (stored !== null) tx.table("indexes").remove(stored._id);
+      addIndex(tx, tablet, { name, fields, kind: "database", state, staged: false });
     }
   }
 }

@@ -21,6 +21,7 @@ import {
   type CreateTableOptions,
   type IndexDefinition,
 } from "./table_creation.ts";
+import { deleteTable } from "./table_deletion.ts";
 import type { Timestamp } from "./timestamp.ts";
 import type {
   ComponentId,
@@ -280,6 +281,10 @@ export class Transaction {
     options?: CreateTableOptions,
   ): TableInfo {
     return createTable(this, component, name, options);
+  }
+
+  deleteTable(table: TableInfo): void {
+    deleteTable(this, table);
   }
 
   addIndex(tablet: Tablet, definition: IndexDefinition): IndexInfo {
