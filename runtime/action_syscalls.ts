@@ -7,7 +7,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { Json } from "../engine/values/value.ts";
 import type { RunCall, SyscallResult } from "./frames.ts";
 import { HostCode } from "./host_code.ts";
-import { resolveAddress } from "./isolate/function_address.ts";
+import { resolveInAction } from "./isolate/function_address.ts";
 import { SYSTEM_FAILURE_MESSAGE } from "./system_failure.ts";
 import type {
   FunctionCall,
@@ -122,7 +122,7 @@ function resolve(
   call: RunCall,
   syscall: string,
 ): FunctionPath {
-  return engine.read((tx) => resolveAddress(args, syscall, call.path.component, new HostCode(tx)))
+  return engine.read((tx) => resolveInAction(args, syscall, call.path.component, new HostCode(tx)))
     .value;
 }
 

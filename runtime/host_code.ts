@@ -1,11 +1,14 @@
 // The pushed functions as the host itself looks them up, in a transaction of its own.
 
+import { childComponent, type Component, componentPath } from "../engine/components.ts";
 import type { Transaction } from "../engine/transaction.ts";
 import type { ComponentId } from "../engine/types.ts";
 import type { AnalyzedFunction, ModuleAnalysis } from "./frames.ts";
+import type { AddressBook } from "./isolate/function_address.ts";
+import { parseFunctionName } from "./isolate/function_path.ts";
 import type { FunctionPath } from "./types.ts";
 
-export class HostCode {
+export class HostCode implements AddressBook {
   constructor(private readonly tx: Transaction) {}
 
   /** The module's functions by name; null if there is no such module. */
@@ -21,16 +24,19 @@ export class HostCode {
     return { functions: new Map(functions.map((entry) => [entry.name, entry])) };
   }
 
+  childComponent(parent: ComponentId, name: string): Component | null {
+    const child = childComponent(this.tx, parent, name);
+    return child?.state === "active" ? child : null;
+  }
+
+  componentPath(id: ComponentId): string {
+    return componentPath(this.tx, id);
+  }
+
   /** The function that a handle names; null if it is gone. */
   handleTarget(id: string): FunctionPath | null {
     const handle = this.tx.table("functionHandles").get(id);
     if (handle === null || (handle.deletedTs ?? null) !== null) return null;
-    const path = String(handle.path);
-    const colon = path.lastIndexOf(":");
-    return {
-      component: String(handle.component ?? ""),
-      module: path.slice(0, colon),
-      name: path.slice(colon + 1),
-    };
+    return parseFunctionName(String(handle.component ?? ""), String(handle.path));
   }
 }

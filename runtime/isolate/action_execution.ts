@@ -13,9 +13,9 @@ import { GET_BLOB, receiveBlob, STORE_BLOB, storeRequest } from "./action_storag
 import { ActionClock } from "./clock.ts";
 import { ExecutionConsole, LogLines } from "./console.ts";
 import { describeThrown } from "./errors.ts";
-import { handleOf, resolveAddress } from "./function_address.ts";
+import { createFunctionHandle, resolveInAction } from "./function_address.ts";
 import { checkArguments, findFunction, idContext, requireRunning } from "./function_checks.ts";
-import { canonicalName, displayName } from "./function_path.ts";
+import { canonicalName } from "./function_path.ts";
 import {
   checkResult,
   INTERNAL_ERROR_TEXT,
@@ -41,7 +41,12 @@ import {
 } from "./limit_warnings.ts";
 import { RandomStream } from "./random.ts";
 import { runInScope, type Scope, type ScopeOperations } from "./scope.ts";
-import { deploymentMetadataJson, identityJson, requestMetadataJson } from "./syscalls_other.ts";
+import {
+  deploymentMetadataJson,
+  functionMetadataJson,
+  identityJson,
+  requestMetadataJson,
+} from "./syscalls_other.ts";
 
 export interface ActionServices {
   readonly limits: RuntimeLimits;
@@ -270,10 +275,8 @@ export class ActionExecution implements ScopeOperations {
       case "1.0/getUserIdentity":
         if (this.#exchange?.authError != null) throw new Error(this.#exchange.authError);
         return identityJson(this.#call.identity);
-      case "1.0/getFunctionMetadata": {
-        const { path } = this.#call;
-        return JSON.stringify({ name: displayName(path), componentPath: path.component });
-      }
+      case "1.0/getFunctionMetadata":
+        return this.#services.code.use(({ code }) => functionMetadataJson(this.#call.path, code));
       case "1.0/getDeploymentMetadata":
         return deploymentMetadataJson(this.#services.deploymentName);
       case "1.0/getRequestMetadata":
@@ -288,12 +291,10 @@ export class ActionExecution implements ScopeOperations {
   #createFunctionHandle(argsText: string): string {
     const args = JSON.parse(argsText) as Json;
     const address: JsonObject = isJsonObject(args) ? args : {};
-    if (typeof address.functionHandle === "string") return JSON.stringify(address.functionHandle);
     const { component } = this.#call.path;
-    return this.#services.code.use(({ code }) => {
-      const path = resolveAddress(address, "createFunctionHandle", component, code);
-      return JSON.stringify(handleOf(path, code));
-    });
+    return this.#services.code.use(({ code }) =>
+      JSON.stringify(createFunctionHandle(address, component, code, resolveInAction))
+    );
   }
 
   #jsSyscall(name: string, args: Record<string, unknown>): unknown {

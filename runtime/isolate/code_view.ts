@@ -2,10 +2,11 @@
 // look is recorded in the transaction's read set, so that a push or a changed variable re-runs live
 // queries; the documents themselves are read once a batch and parsed once for all batches.
 
+import { type Component, ROOT_COMPONENT } from "../../engine/components.ts";
 import type { Transaction } from "../../engine/transaction.ts";
 import type { Timestamp } from "../../engine/timestamp.ts";
 import type { ComponentId, IndexId, Interval, Snapshot } from "../../engine/types.ts";
-import { SYSTEM_TABLES, systemIndexId } from "../../engine/system_tables.ts";
+import { byIdIndex, SYSTEM_TABLES, systemIndexId } from "../../engine/system_tables.ts";
 import { encodeKey, KEY_AFTER } from "../../engine/values/key.ts";
 import type { FunctionPath } from "../types.ts";
 import type { AnalyzedFunction, ModuleAnalysis, UdfConfig } from "../frames.ts";
@@ -51,6 +52,9 @@ const SOURCES = systemIndexId(SYSTEM_TABLES.moduleSources.number, 0);
 const UDF_CONFIG = systemIndexId(SYSTEM_TABLES.udfConfig.number, 0);
 const VARIABLES = systemIndexId(SYSTEM_TABLES.environmentVariables.number, 0);
 const HANDLES = systemIndexId(SYSTEM_TABLES.functionHandles.number, 0);
+const HANDLES_BY_ID = byIdIndex(SYSTEM_TABLES.functionHandles.number);
+const CHILDREN = systemIndexId(SYSTEM_TABLES.components.number, 0);
+const COMPONENTS_BY_ID = byIdIndex(SYSTEM_TABLES.components.number);
 const DEPLOYMENT = SYSTEM_TABLES.deployment.number * 2 + 1;
 
 /** Lasts as long as the process. */
@@ -198,29 +202,47 @@ export class CodeAccess {
   /** Id of the handle of `path` (`mod.js:fn`) in the component; null if there is none. */
   functionHandle(component: ComponentId, path: string): string | null {
     const point = this.#cache.point(HANDLES, component, path);
-    return this.#row(
-      HANDLES,
-      point,
-      (document: HandleDocument) => (document.deletedTs ?? null) === null ? document._id : null,
-    );
+    const row = this.#row(HANDLES, point, parseHandle);
+    return row === null || row.target === null ? null : row.id;
   }
 
   /** The function that a handle names; null if it is gone. */
   handleTarget(id: string): FunctionPath | null {
-    const document = this.#tx.table("functionHandles").get(id) as unknown as HandleDocument | null;
-    if (document === null || (document.deletedTs ?? null) !== null) return null;
-    const colon = document.path.lastIndexOf(":");
-    return {
-      component: document.component ?? "",
-      module: document.path.slice(0, colon),
-      name: document.path.slice(colon + 1),
-    };
+    const point = this.#cache.point(HANDLES_BY_ID, id);
+    return this.#row(HANDLES_BY_ID, point, parseHandle)?.target ?? null;
+  }
+
+  /** The component with that id, which is not the app's; null if there is none. */
+  component(id: ComponentId): Component | null {
+    return this.#row(
+      COMPONENTS_BY_ID,
+      this.#cache.point(COMPONENTS_BY_ID, id),
+      (document: Component) => document,
+    );
+  }
+
+  /** The installed component of that name below `parent`; null if there is none. */
+  childComponent(parent: ComponentId, name: string): Component | null {
+    const point = this.#cache.point(CHILDREN, parent, name);
+    const child = this.#row(CHILDREN, point, (document: Component) => document);
+    return child?.state === "active" ? child : null;
+  }
+
+  /** Names from the app down, joined by `/`; "" for the app. */
+  componentPath(id: ComponentId): string {
+    return id === ROOT_COMPONENT ? "" : this.component(id)?.path ?? id;
   }
 
   #row<T>(index: IndexId, interval: Interval, parse: (document: never) => T): T | null {
     this.#tx.addRead(index, interval.start, interval.end);
     return this.#view.row(index, interval, parse);
   }
+}
+
+interface HandleRow {
+  readonly id: string;
+  /** Null while the function is gone. */
+  readonly target: FunctionPath | null;
 }
 
 /** A row of `_function_handles`. */
@@ -230,6 +252,11 @@ interface HandleDocument {
   /** `dir/mod.js:fn` */
   readonly path: string;
   readonly deletedTs?: unknown;
+}
+
+function parseHandle({ _id, component, path, deletedTs }: HandleDocument): HandleRow {
+  if ((deletedTs ?? null) !== null) return { id: _id, target: null };
+  return { id: _id, target: parseFunctionName(component ?? ROOT_COMPONENT, path) };
 }
 
 interface ModuleDocument {

@@ -319,10 +319,10 @@ export class Execution {
     const { call, operation } = this.#nested!;
     this.#nested = null;
     const { execution } = call;
-    const { component } = execution.run.path;
+    const { path, code } = execution.run;
     for (const line of execution.log.lines) {
-      const componentPath = line.componentPath ?? component;
-      const udfPath = line.udfPath ?? canonicalName(execution.run.path);
+      const componentPath = line.componentPath ?? code.componentPath(path.component);
+      const udfPath = line.udfPath ?? canonicalName(path);
       this.log.append({ ...line, componentPath, udfPath });
     }
     this.systemMs += execution.userMs + execution.systemMs;

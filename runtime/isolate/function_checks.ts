@@ -51,29 +51,34 @@ export function findFunction(request: FunctionRequest, code: CodeAccess): Analyz
   const { path, kind, visibility } = request;
   const found = code.module(path.component, path.module)?.functions.get(path.name);
   if (found === undefined || visibility === "public" && found.visibility?.kind !== "public") {
-    throw notFound(request);
+    throw notFound(request, code);
   }
   if (found.udfType !== KIND_NAMES[kind]) {
     throw userError(
       "InvalidFunctionKind",
-      `Trying to execute ${canonicalName(path)}${inComponent(path)} as ${KIND_NAMES[kind]}, ` +
+      `Trying to execute ${canonicalName(path)}${inComponent(path, code)} as ${
+        KIND_NAMES[kind]
+      }, ` +
         `but it is defined as ${found.udfType}.`,
     );
   }
   return found;
 }
 
-function notFound({ path, notFoundWording }: FunctionRequest): PlatformError {
-  const name = displayName(path);
+function notFound(
+  { path, notFoundWording }: FunctionRequest,
+  code: CodeAccess,
+): PlatformError {
+  const name = `'${displayName(path)}'${inComponent(path, code)}`;
   return notFoundWording === "runByName"
     ? userError(
       "FunctionNotFound",
-      `Could not find function for '${name}'${inComponent(path)}. ` +
+      `Could not find function for ${name}. ` +
         "Did you forget to run `npx convex dev`?",
     )
     : userError(
       "FunctionNotFound",
-      `Could not find public function for '${name}'${inComponent(path)}.`,
+      `Could not find public function for ${name}.`,
     );
 }
 

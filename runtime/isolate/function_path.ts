@@ -53,7 +53,12 @@ export function displayName(path: FunctionPath): string {
   return path.name === "default" ? module : `${module}:${path.name}`;
 }
 
-/** ` in '<component>'`, nothing for the root. */
-export function inComponent(path: FunctionPath): string {
-  return path.component === "" ? "" : ` in '${path.component}'`;
+export interface ComponentPaths {
+  /** Names from the app down to the component, joined by `/`; "" for the app. */
+  componentPath(id: ComponentId): string;
+}
+
+/** ` in '<component path>'`, nothing for the root. */
+export function inComponent({ component }: FunctionPath, paths: ComponentPaths): string {
+  return component === "" ? "" : ` in '${paths.componentPath(component)}'`;
 }

@@ -2,6 +2,7 @@
 // made in advance or kept (`experimental_reuseContext`) are used only where evaluating the modules
 // afresh would do the same.
 
+import { type Component, ROOT_COMPONENT } from "../../engine/components.ts";
 import { userError } from "../../engine/errors.ts";
 import type { ComponentId } from "../../engine/types.ts";
 import type { UdfConfig } from "../frames.ts";
@@ -28,7 +29,10 @@ export interface ComponentCode {
   readonly environmentVariable: (name: string) => string | undefined;
 }
 
-/** The component's code as the transaction's snapshot has it; looks are recorded. */
+/**
+ * The component's code as the transaction's snapshot has it; looks are recorded. Modules of all
+ * components are imported at the time and with the seed of the app's.
+ */
 export function componentCode(
   access: CodeAccess,
   component: ComponentId,
@@ -39,7 +43,7 @@ export function componentCode(
       find: (path) => access.module(component, path),
       source: (hash) => requireSource(access.source(hash)),
     },
-    config: access.udfConfig(component),
+    config: access.udfConfig(ROOT_COMPONENT),
     environmentVariable: (name) => environmentVariable(access, component, urls, name),
   };
 }
@@ -50,18 +54,38 @@ function requireSource(source: ModuleSource | null): ModuleSource {
   return source;
 }
 
-/** What `process.env` shows to the component (spec function-runtime 3.6). */
+/** What `process.env` shows to the component (spec function-runtime 3.6, components 10). */
 export function environmentVariable(
   access: CodeAccess,
-  component: ComponentId,
+  componentId: ComponentId,
   urls: SystemUrls,
   name: string,
 ): string | undefined {
-  const value = component === "" ? access.environmentVariable(name) : undefined;
+  const component = componentId === ROOT_COMPONENT ? null : access.component(componentId);
+  const value = componentId === ROOT_COMPONENT
+    ? access.environmentVariable(name)
+    : boundVariable(access, component, name);
   if (value !== undefined) return value;
   if (name === "CONVEX_CLOUD_URL") return access.deployment()?.convexCloudUrl ?? urls.cloudUrl;
-  if (name === "CONVEX_SITE_URL") return access.deployment()?.convexSiteUrl ?? urls.siteUrl;
-  return undefined;
+  if (name !== "CONVEX_SITE_URL") return undefined;
+  const siteUrl = access.deployment()?.convexSiteUrl ?? urls.siteUrl;
+  const mount = component?.httpPrefix ?? null;
+  return mount === null ? siteUrl : withoutFinalSlash(siteUrl) + withoutFinalSlash(mount);
+}
+
+/** Components see only what `app.use()` gave them: a literal, or a variable of the app as it is now. */
+function boundVariable(
+  access: CodeAccess,
+  component: Component | null,
+  name: string,
+): string | undefined {
+  if (component === null || !Object.hasOwn(component.env, name)) return undefined;
+  const binding = component.env[name]!;
+  return binding.type === "value" ? binding.value : access.environmentVariable(binding.name);
+}
+
+function withoutFinalSlash(text: string): string {
+  return text.endsWith("/") ? text.slice(0, -1) : text;
 }
 
 /** What push-time evaluation changes about the surroundings of module code. */

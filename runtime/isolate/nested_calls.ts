@@ -30,7 +30,7 @@ export class NestedCall {
     const depth = caller.request.depth + 1;
     if (depth > caller.services.limits.nestedDepth) {
       throw userError(
-        "CrossComponentCallDepthLimitExceeded",
+        "MaximumCallDepthExceeded",
         "Cross component call depth limit exceeded. Do you have an infinite loop in your app?",
       );
     }

@@ -10,9 +10,8 @@ import { decodeId } from "../../engine/values/id.ts";
 import { decodeValue } from "../../engine/values/json.ts";
 import { sizeOf } from "../../engine/values/size.ts";
 import type { Json, JsonObject } from "../../engine/values/value.ts";
-import type { AnalyzedFunction } from "../frames.ts";
 import type { FunctionPath, JobReference } from "../types.ts";
-import { resolveAddress } from "./function_address.ts";
+import { type AddressBook, resolveAddress } from "./function_address.ts";
 import { canonicalName, inComponent } from "./function_path.ts";
 
 /** How far from now a job may be scheduled. */
@@ -23,18 +22,9 @@ const DURATION_SECONDS_MAX = 2 ** 64;
 const JOB_ARGS_WARNING_BYTES = 0.8 * 4 * 2 ** 20;
 const JOB_ARGS_BYTES = 4 * 2 ** 20;
 
-/** The pushed functions. */
-export interface ScheduledCode {
-  module(
-    component: ComponentId,
-    path: string,
-  ): { readonly functions: ReadonlyMap<string, AnalyzedFunction> } | null;
-  handleTarget(id: string): FunctionPath | null;
-}
-
 export interface SchedulingContext {
   readonly tx: Transaction;
-  readonly code: ScheduledCode;
+  readonly code: AddressBook;
   /** Component of the function that schedules. */
   readonly component: ComponentId;
   /** The job that the function that schedules is part of. */
@@ -81,10 +71,10 @@ function checkTime(ts: Json | undefined, nowMs: number): number {
 }
 
 /** What the function is, and whether it takes these arguments, is checked when it runs. */
-function checkExists(path: FunctionPath, code: ScheduledCode): void {
+function checkExists(path: FunctionPath, code: AddressBook): void {
   const module = code.module(path.component, path.module);
   if (module === null) {
-    const component = path.component === "" ? "" : `${path.component} `;
+    const component = path.component === "" ? "" : `${code.componentPath(path.component)} `;
     throw userError(
       "InvalidScheduledFunction",
       `Attempted to schedule function at nonexistent path: ${component}${path.module}`,
@@ -94,7 +84,7 @@ function checkExists(path: FunctionPath, code: ScheduledCode): void {
     throw userError(
       "InvalidScheduledFunction",
       `Attempted to schedule function, but no exported function ${path.name} found in the file: ` +
-        `${path.module}${inComponent(path)}. Did you forget to export it?`,
+        `${path.module}${inComponent(path, code)}. Did you forget to export it?`,
     );
   }
 }

@@ -15,6 +15,8 @@ function context(tx: Transaction, more: Partial<SchedulingContext> = {}): Schedu
     code: {
       module: (_component, path) =>
         path === "mail/out.js" ? { functions: new Map([["send", FUNCTION]]) } : null,
+      childComponent: () => null,
+      componentPath: (id) => id,
       handleTarget: (id) =>
         id === "h1" ? { component: "", module: "mail/out.js", name: "send" } : null,
     },

@@ -4,11 +4,11 @@ import { userError } from "../../engine/errors.ts";
 import type { TransactionLimits, TransactionUsage } from "../../engine/limits.ts";
 import type { JsonObject } from "../../engine/values/value.ts";
 import type { RunCall } from "../frames.ts";
-import type { Identity } from "../types.ts";
+import type { FunctionPath, Identity } from "../types.ts";
 import { cancelScheduled, scheduleFunction } from "./scheduling.ts";
 import { requireMutation } from "./transaction_run.ts";
-import { handleOf, resolveAddress } from "./function_address.ts";
-import { displayName } from "./function_path.ts";
+import { createFunctionHandle } from "./function_address.ts";
+import { type ComponentPaths, displayName } from "./function_path.ts";
 import type { TransactionSyscall } from "./syscalls_database.ts";
 import type { TransactionRun } from "./transaction_run.ts";
 
@@ -17,7 +17,7 @@ export const OTHER_SYSCALLS: ReadonlyMap<string, TransactionSyscall> = new Map<
   TransactionSyscall
 >([
   ["1.0/getUserIdentity", getUserIdentity],
-  ["1.0/createFunctionHandle", createFunctionHandle],
+  ["1.0/createFunctionHandle", createHandle],
   ["1.0/getFunctionMetadata", getFunctionMetadata],
   ["1.0/getDeploymentMetadata", getDeploymentMetadata],
   ["1.0/getRequestMetadata", getRequestMetadata],
@@ -37,14 +37,18 @@ function getUserIdentity(run: TransactionRun): string {
   return identityJson(run.state.call.identity);
 }
 
-function createFunctionHandle(run: TransactionRun, args: JsonObject): string {
-  if (typeof args.functionHandle === "string") return JSON.stringify(args.functionHandle);
-  const path = resolveAddress(args, "createFunctionHandle", run.path.component, run.code);
-  return JSON.stringify(handleOf(path, run.code));
+function createHandle({ path, code }: TransactionRun, args: JsonObject): string {
+  return JSON.stringify(createFunctionHandle(args, path.component, code));
 }
 
-function getFunctionMetadata(run: TransactionRun): string {
-  return JSON.stringify({ name: displayName(run.path), componentPath: run.path.component });
+function getFunctionMetadata({ path, code }: TransactionRun): string {
+  return functionMetadataJson(path, code);
+}
+
+/** JSON text of what `ctx.meta.getFunctionMetadata()` shows. */
+export function functionMetadataJson(path: FunctionPath, paths: ComponentPaths): string {
+  const componentPath = paths.componentPath(path.component);
+  return JSON.stringify({ name: displayName(path), componentPath });
 }
 
 /** What every self-hosted deployment answers, but for the name. */
@@ -113,7 +117,8 @@ function schedule(run: TransactionRun, args: JsonObject): string {
 function cancelJob(run: TransactionRun, args: JsonObject): string {
   requireMutation(run, "cancel_job");
   const { tx, path, state } = run;
-  if (state.call.job?.id === args.id) {
+  const job = state.call.job;
+  if (job?.id === args.id && job?.component === path.component) {
     run.warn(
       "A scheduled mutation canceling itself is deprecated and will throw an error in a future " +
         "version of Convex.",

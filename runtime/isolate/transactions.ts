@@ -1,6 +1,7 @@
 // Runs the batches of queries and mutations that the host sends, one call after another, all in one
 // SQLite read transaction a batch.
 
+import { ROOT_COMPONENT } from "../../engine/components.ts";
 import type { ReadView, SnapshotReader } from "../../engine/snapshot.ts";
 import type { TransactionLimits } from "../../engine/limits.ts";
 import type { CursorCipher } from "../../engine/query/cursor.ts";
@@ -185,7 +186,7 @@ export class Transactions {
     });
     // Functions cannot write code: the chain's overlay does not matter for it.
     const code = this.#codeView(batch, call.at === null ? batch.view.latest : snapshot).access(tx);
-    const origin = code.udfConfig(call.path.component)?.importPhaseUnixTimestamp ?? 0;
+    const origin = code.udfConfig(ROOT_COMPONENT)?.importPhaseUnixTimestamp ?? 0;
     const state: RunState = {
       call,
       clock: new TransactionClock(nowMs, origin, call.kind === "mutation"),
