@@ -9,6 +9,7 @@ import type { ComponentId, IndexId, Interval, Snapshot } from "../../engine/type
 import { byIdIndex, SYSTEM_TABLES, systemIndexId } from "../../engine/system_tables.ts";
 import { encodeKey, KEY_AFTER } from "../../engine/values/key.ts";
 import type { FunctionPath } from "../types.ts";
+import { parseFunctionName } from "./function_path.ts";
 import type { AnalyzedFunction, ModuleAnalysis, UdfConfig } from "../frames.ts";
 
 /** A row of `_modules`. */

@@ -2,8 +2,12 @@
 // isolate process that runs them.
 
 import { createHash } from "node:crypto";
+import type { ComponentDocument } from "../../../engine/components.ts";
 import { Engine } from "../../../engine/engine.ts";
 import { DEFAULT_TRANSACTION_LIMITS } from "../../../engine/limits.ts";
+import type { SystemFields } from "../../../engine/system_table_access.ts";
+import { createComponentTables } from "../../../engine/table_creation.ts";
+import type { ComponentId } from "../../../engine/types.ts";
 import type { Json } from "../../../engine/values/value.ts";
 import type {
   AnalyzedFunction,
@@ -84,13 +88,39 @@ export class Stand {
     return stand;
   }
 
-  /** Stores modules, in the place of those with the same path. */
-  async push(modules: Readonly<Record<string, TestModule>>): Promise<void> {
+  /** Installs a component as a push does; its id is the result. */
+  async install(
+    component: Pick<ComponentDocument, "name"> & Partial<ComponentDocument>,
+    modules: Readonly<Record<string, TestModule>>,
+  ): Promise<ComponentId> {
+    const { value: id } = await this.engine.transact((tx) => {
+      const id = tx.table("components").insert({
+        parent: "",
+        path: component.name,
+        definitionPath: component.name,
+        state: "active",
+        httpPrefix: null,
+        env: {},
+        mounts: [],
+        ...component,
+      } as unknown as SystemFields);
+      createComponentTables(tx, id);
+      return id;
+    });
+    await this.push(modules, id);
+    return id;
+  }
+
+  /** Stores modules, in the place of those with the same path, and handles of their functions. */
+  async push(
+    modules: Readonly<Record<string, TestModule>>,
+    component: ComponentId = "",
+  ): Promise<void> {
     await this.engine.transact((tx) => {
       const config = tx.table("udfConfig");
-      if (config.first("by_component", [""]) === null) {
+      if (config.first("by_component", [component]) === null) {
         config.insert({
-          component: "",
+          component,
           serverVersion: "1.48.0",
           importPhaseRngSeed: btoa("seed".repeat(8)),
           importPhaseUnixTimestamp: IMPORT_MS,
@@ -100,10 +130,16 @@ export class Stand {
         const { code, sourceMap = null, imports = [] } = module;
         const hash = createHash("sha256").update(code + sourceMap).digest("hex");
         const rows = tx.table("modules");
-        const old = rows.first("by_path", ["", path]);
+        const old = rows.first("by_path", [component, path]);
         if (old !== null) rows.remove(old._id);
         const analysis = JSON.stringify({ functions: analyzedFunctions(module) });
-        rows.insert({ component: "", path, environment: "isolate", hash, analysis });
+        rows.insert({ component, path, environment: "isolate", hash, analysis });
+        for (const name of Object.keys(module.functions ?? {})) {
+          const handles = tx.table("functionHandles");
+          const point = [component, `${path}:${name}`];
+          if (handles.first("by_path", point) !== null) continue;
+          handles.insert({ component, path: point[1]!, deletedTs: null });
+        }
         const sources = tx.table("moduleSources");
         if (sources.first("by_hash", [hash]) === null) {
           const prepared = module.isInstrumented ? instrumentModule(code) : { code };
