@@ -5,45 +5,88 @@ import { createServer, type Server as HttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import Provider from "oidc-provider";
 
-const CLIENT = { client_id: "app", client_secret: "secret" };
+const CLIENT_ID = "app";
 const REDIRECT_URI = "https://app.example/signed-in";
 const SIGN_IN_STEPS_MAX = 10;
+const DEFAULT_TOKEN_SECONDS = 3600;
+
+export interface OidcProviderOptions {
+  /** A page where browsers come back to from the sign-in. */
+  readonly pageUrl?: string;
+  /** How long ID tokens are valid. */
+  readonly tokenSeconds?: number;
+}
+
+/** What the provider tells of a request for tokens; the package comes without types. */
+interface TokenRequest {
+  readonly oidc: {
+    readonly params: { readonly grant_type: string };
+    /** What the user allowed the app, as long as the session lasts. */
+    readonly entities: { readonly Grant: { destroy(): Promise<void> } };
+  };
+}
 
 export class OidcProvider implements AsyncDisposable {
+  /** How often a refresh token was turned into a new ID token. */
+  refreshes = 0;
+  readonly #grants = new Set<TokenRequest["oidc"]["entities"]["Grant"]>();
+
   private constructor(readonly url: string, readonly server: HttpServer) {}
 
-  static async start(): Promise<OidcProvider> {
+  static async start(options: OidcProviderOptions = {}): Promise<OidcProvider> {
     const server = createServer();
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const provider = new Provider(url, {
       clients: [{
-        ...CLIENT,
-        redirect_uris: [REDIRECT_URI],
+        client_id: CLIENT_ID,
+        redirect_uris: [REDIRECT_URI, ...(options.pageUrl === undefined ? [] : [options.pageUrl])],
         response_types: ["code"],
-        grant_types: ["authorization_code"],
-        token_endpoint_auth_method: "client_secret_post",
+        grant_types: ["authorization_code", "refresh_token"],
+        token_endpoint_auth_method: "none",
       }],
+      clientBasedCORS: () => true,
+      issueRefreshToken: () => true,
+      ttl: { IdToken: options.tokenSeconds ?? DEFAULT_TOKEN_SECONDS },
       pkce: { required: () => false },
       features: { devInteractions: { enabled: true } },
       // The ID token itself carries the claims of the scopes.
       conformIdTokenClaims: false,
-      claims: { openid: ["sub"], email: ["email", "email_verified"] },
+      claims: { openid: ["sub", "jti"], email: ["email", "email_verified"] },
       findAccount: (_context: unknown, id: string) => ({
         accountId: id,
-        claims: () => ({ sub: id, email: `${id}@example.com`, email_verified: true }),
+        claims: () => ({
+          sub: id,
+          email: `${id}@example.com`,
+          email_verified: true,
+          // No two tokens are the same text: clients take that for no new token.
+          jti: crypto.randomUUID(),
+        }),
       }),
     });
     server.on("request", provider.callback());
-    return new OidcProvider(url, server);
+    const started = new OidcProvider(url, server);
+    provider.on("grant.success", (request: TokenRequest) => started.#note(request));
+    return started;
+  }
+
+  /** Ends all sessions: no refresh token works any more. */
+  async endSessions(): Promise<void> {
+    await Promise.all([...this.#grants].map((grant) => grant.destroy()));
+    this.#grants.clear();
+  }
+
+  #note({ oidc: { params, entities } }: TokenRequest): void {
+    this.#grants.add(entities.Grant);
+    if (params.grant_type === "refresh_token") this.refreshes++;
   }
 
   /** Signs a user in and returns the ID token. */
   async signIn(user: string): Promise<string> {
     const browser = new CookieBrowser(this.url);
     const query = new URLSearchParams({
-      client_id: CLIENT.client_id,
+      client_id: CLIENT_ID,
       response_type: "code",
       scope: "openid email",
       redirect_uri: REDIRECT_URI,
@@ -79,7 +122,7 @@ export class OidcProvider implements AsyncDisposable {
     const response = await fetch(`${this.url}/token`, {
       method: "POST",
       body: new URLSearchParams({
-        ...CLIENT,
+        client_id: CLIENT_ID,
         grant_type: "authorization_code",
         code,
         redirect_uri: REDIRECT_URI,
