@@ -11,7 +11,7 @@ export function configHashes(tx: Transaction): Json {
   return {
     config: { functions: "convex/" },
     moduleHashes: storedModules(tx, ROOT_COMPONENT).map((module) => ({ ...module })),
-    udfServerVersion: readUdfConfig(tx)?.serverVersion ?? null,
+    udfServerVersion: readUdfConfig(tx, ROOT_COMPONENT)?.serverVersion ?? null,
     nodeVersion: null,
   };
 }

@@ -2,9 +2,9 @@
 // Running them is the scheduler's business (spec services 2, deploy 14).
 
 import { z } from "zod";
-import { ROOT_COMPONENT } from "../engine/components.ts";
 import { userError } from "../engine/errors.ts";
 import type { Transaction } from "../engine/transaction.ts";
+import type { ComponentId } from "../engine/types.ts";
 import { canonicalJson } from "../engine/values/json.ts";
 import type { Json } from "../engine/values/value.ts";
 import type { ModuleAnalysis } from "../runtime/frames.ts";
@@ -141,11 +141,15 @@ function expressionProblem(expression: string): string | null {
   }
 }
 
-/** Makes the declared jobs those of the running app; equal ones are left alone. */
-export function replaceCrons(tx: Transaction, specs: readonly DeclaredCron[]): CronDiff {
+/** Makes the declared jobs those of the component; equal ones are left alone. */
+export function replaceCrons(
+  tx: Transaction,
+  component: ComponentId,
+  specs: readonly DeclaredCron[],
+): CronDiff {
   const table = tx.table("cronJobs");
   const existing = new Map(
-    table.find("by_name", [ROOT_COMPONENT]).map((row) => [String(row.name), row]),
+    table.find("by_name", [component]).map((row) => [String(row.name), row]),
   );
   const diff: CronDiff = { added: [], updated: [], deleted: [] };
   for (const { identifier, spec } of specs) {
@@ -154,7 +158,7 @@ export function replaceCrons(tx: Transaction, specs: readonly DeclaredCron[]): C
     const json = spec as unknown as Json;
     if (row === undefined) {
       table.insert({
-        component: ROOT_COMPONENT,
+        component,
         ...newCronFields(identifier, spec, tx.nowMs),
       });
       diff.added.push(identifier);

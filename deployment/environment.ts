@@ -130,14 +130,19 @@ export function checkDeclaredVariables(
  * @throws PlatformError `InvalidEnvironmentVariable`
  */
 export function checkDeclaredValue(name: string, value: string, validatorJson: string): void {
-  const validator = parseValidator(JSON.parse(validatorJson));
-  const problem = checkValue(validator, value, { tableOfNumber: () => null });
+  const problem = declaredValueProblem(value, validatorJson);
   if (problem !== null) {
     throw userError(
       "InvalidEnvironmentVariable",
       `Environment variable ${name} does not match its declared validator: ${problem}`,
     );
   }
+}
+
+/** Why a value does not match the JSON text of a validator, or null. */
+export function declaredValueProblem(value: string, validatorJson: string): string | null {
+  const validator = parseValidator(JSON.parse(validatorJson));
+  return checkValue(validator, value, { tableOfNumber: () => null });
 }
 
 /** Writes the changes. They were checked before. */

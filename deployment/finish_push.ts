@@ -1,36 +1,51 @@
-// `finish_push`: one transaction that makes the pushed code the running code. Either all of modules,
-// schema, indexes, auth providers and crons change, or, on any error, nothing (spec deploy 12).
+// `finish_push`: one transaction that makes the pushed code the running code. Either all of the
+// component tree, modules, schemas, indexes, auth providers and crons change, or, on any error,
+// nothing (spec deploy 12).
 
 import { z } from "zod";
-import { ROOT_COMPONENT } from "../engine/components.ts";
 import type { Engine } from "../engine/engine.ts";
-import { userError } from "../engine/errors.ts";
-import { finishIndexes, type IndexDiff } from "../engine/index_lifecycle.ts";
-import { activateSchema } from "../engine/schema_lifecycle.ts";
+import { type PlatformError, userError } from "../engine/errors.ts";
 import type { Transaction } from "../engine/transaction.ts";
-import { parseSchema } from "../engine/values/schema.ts";
+import type { ComponentId } from "../engine/types.ts";
 import type { Json } from "../engine/values/value.ts";
-import type { ModuleAnalysis, UdfConfig } from "../runtime/frames.ts";
-import { type AppDefinition, ROOT_DEFINITION, writeDefinition } from "./app_definition.ts";
+import type { ModuleAnalysis } from "../runtime/frames.ts";
+import { type AppDefinition, writeDefinition } from "./app_definition.ts";
 import type { AuthProvider } from "./auth_config.ts";
 import { type AuthDiff, replaceAuthProviders } from "./auth_evaluation.ts";
-import { type CronDiff, declaredCrons, replaceCrons } from "./cron_specs.ts";
-import { checkDeclaredValue, readEnvironment } from "./environment.ts";
-import { duringPush } from "./push_error.ts";
-import { replaceFunctionHandles } from "./function_handles.ts";
 import {
-  collectUnusedSources,
-  emptyAnalysis,
-  type ModuleDiff,
-  type ModuleToStore,
-  replaceModules,
-  storedSource,
-} from "./stored_modules.ts";
-import { readUdfConfig, writeUdfConfig } from "./udf_config.ts";
+  clearComponent,
+  type ComponentDiff,
+  type PushedCode,
+  switchComponent,
+} from "./component_switch.ts";
+import { checkDeclaredValue, readEnvironment } from "./environment.ts";
+import { type ComponentPlacement, TreeWalk, unmountOthers } from "./installed_components.ts";
+import { duringPush } from "./push_error.ts";
+import { collectUnusedSources, emptyAnalysis, storedSource } from "./stored_modules.ts";
 
 const MESSAGE_SIZE_BYTES_MAX = 1024;
-/** Shown as the previous version when nothing was pushed before. */
-const UNSPECIFIED_VERSION = "Unspecified version";
+
+const echoedCode = z.object({
+  modules: z.array(z.object({
+    path: z.string(),
+    environment: z.enum(["isolate", "node"]),
+    hash: z.string(),
+  })),
+  udfConfig: z.object({
+    serverVersion: z.string(),
+    importPhaseRngSeed: z.string(),
+    importPhaseUnixTimestamp: z.number(),
+  }),
+});
+
+const echoedPlacement = z.object({
+  name: z.string(),
+  path: z.string(),
+  definitionPath: z.string(),
+  httpPrefix: z.string().nullable(),
+  env: z.record(z.string(), z.looseObject({})),
+  mounts: z.array(z.tuple([z.string(), z.string()])),
+});
 
 const finishPushRequest = z.object({
   startPush: z.object({
@@ -42,17 +57,9 @@ const finishPushRequest = z.object({
     ),
     schemaChange: z.object({ schemaIds: z.record(z.string(), z.string().nullable()) }),
     push: z.object({
-      modules: z.array(z.object({
-        path: z.string(),
-        environment: z.enum(["isolate", "node"]),
-        hash: z.string(),
-      })),
-      udfConfig: z.object({
-        serverVersion: z.string(),
-        importPhaseRngSeed: z.string(),
-        importPhaseUnixTimestamp: z.number(),
-      }),
-      definition: z.looseObject({}),
+      app: z.looseObject({}),
+      definitions: z.record(z.string(), echoedCode),
+      components: z.array(echoedPlacement),
     }),
   }),
   dryRun: z.boolean().default(false),
@@ -60,34 +67,30 @@ const finishPushRequest = z.object({
 });
 
 interface FinishedChanges {
-  readonly auth: AuthDiff;
-  readonly modules: ModuleDiff;
-  readonly udfConfig: { readonly previous_version: string; readonly next_version: string } | null;
-  readonly crons: CronDiff;
-  readonly indexes: IndexDiff;
-  readonly schema: {
-    readonly previous_schema: string | null;
-    readonly next_schema: string | null;
-  } | null;
+  readonly authDiff: AuthDiff;
+  /** By definition path. */
+  readonly definitionDiffs: Readonly<Record<string, Record<string, never>>>;
+  /** By component path. */
+  readonly componentDiffs: Readonly<Record<string, ComponentDiff>>;
 }
 
 const NO_CHANGES: FinishedChanges = {
-  auth: { added: [], removed: [] },
-  modules: { added: [], removed: [] },
-  udfConfig: null,
-  crons: { added: [], updated: [], deleted: [] },
-  indexes: { added_indexes: [], removed_indexes: [], enabled_indexes: [], disabled_indexes: [] },
-  schema: null,
+  authDiff: { added: [], removed: [] },
+  definitionDiffs: {},
+  componentDiffs: {},
 };
 
 /** What `start_push` decided, as it came back. */
 interface StartedPush {
   readonly environment: Record<string, string>;
-  readonly schemaId: string | null;
   readonly authProviders: readonly AuthProvider[];
-  readonly modules: readonly ModuleToStore[];
-  readonly udfConfig: UdfConfig;
-  readonly definition: AppDefinition;
+  readonly app: AppDefinition;
+  /** By component path. */
+  readonly schemaIds: Readonly<Record<string, string | null>>;
+  /** By definition path. */
+  readonly code: ReadonlyMap<string, PushedCode>;
+  /** The app first, parents before their children. */
+  readonly components: readonly ComponentPlacement[];
 }
 
 /**
@@ -99,7 +102,7 @@ export async function finishPush(body: unknown, engine: Engine, nowMs: number): 
   return await duringPush(async () => {
     const parsed = finishPushRequest.safeParse(body);
     if (!parsed.success) throw userError("InvalidConfig", z.prettifyError(parsed.error));
-    const { startPush: echo, dryRun, message } = parsed.data;
+    const { startPush, dryRun, message } = parsed.data;
     if (new TextEncoder().encode(message ?? "").length > MESSAGE_SIZE_BYTES_MAX) {
       throw userError(
         "PushMessageTooLong",
@@ -107,73 +110,75 @@ export async function finishPush(body: unknown, engine: Engine, nowMs: number): 
       );
     }
     if (dryRun) return finishPushResponse(NO_CHANGES);
-    const analysed: Partial<Record<string, ModuleAnalysis>> = Object.fromEntries(
-      Object.entries(echo.analysis[ROOT_DEFINITION]?.functions ?? {})
-        .map(([path, analysis]) => [path, analysis as unknown as ModuleAnalysis]),
-    );
-    const push: StartedPush = {
-      environment: echo.environmentVariables,
-      schemaId: echo.schemaChange.schemaIds[ROOT_COMPONENT] ?? null,
-      authProviders: echo.appAuth as unknown as AuthProvider[],
-      modules: echo.push.modules.map((module) => ({
-        ...module,
-        analysis: analysed[module.path] ?? emptyAnalysis(module.path),
-      })),
-      udfConfig: echo.push.udfConfig,
-      definition: echo.push.definition as unknown as AppDefinition,
-    };
+    const push = startedPush(startPush);
     const { value } = await engine.transact((tx) => switchTo(tx, push, nowMs), "finish_push");
     return finishPushResponse(value);
   });
 }
 
+type Echo = z.infer<typeof finishPushRequest>["startPush"];
+
+function startedPush({ push, analysis, ...echo }: Echo): StartedPush {
+  const code = Object.entries(push.definitions).map(([path, definition]) => {
+    const functions = analysis[path]?.functions as
+      | Partial<Record<string, ModuleAnalysis>>
+      | undefined;
+    const modules = definition.modules.map((module) => ({
+      ...module,
+      analysis: functions?.[module.path] ?? emptyAnalysis(module.path),
+    }));
+    return [path, { modules, udfConfig: definition.udfConfig }] as const;
+  });
+  return {
+    environment: echo.environmentVariables,
+    authProviders: echo.appAuth as unknown as AuthProvider[],
+    app: push.app as unknown as AppDefinition,
+    schemaIds: echo.schemaChange.schemaIds,
+    code: new Map(code),
+    components: push.components as unknown as ComponentPlacement[],
+  };
+}
+
 function switchTo(tx: Transaction, push: StartedPush, nowMs: number): FinishedChanges {
   checkEnvironment(tx, push);
-  for (const { path, hash } of push.modules) {
-    if (storedSource(tx, hash) === null) {
-      throw userError(
-        "ConcurrentPush",
-        `The source of ${path} was removed since the push began. Are you running multiple \`npx convex dev\` processes in the same directory?`,
-      );
+  checkSources(tx, push);
+  const authDiff = replaceAuthProviders(tx, push.authProviders);
+  writeDefinition(tx, push.app);
+  const componentDiffs: Record<string, ComponentDiff> = {};
+  const installed = new Set<ComponentId>();
+  const walk = new TreeWalk();
+  for (const node of push.components) {
+    const change = walk.install(tx, node);
+    const code = push.code.get(node.definitionPath);
+    if (change === null || code === undefined) {
+      throw concurrentPush(`The component ${node.path}`);
+    }
+    const schemaId = push.schemaIds[node.path] ?? null;
+    installed.add(change.id);
+    componentDiffs[node.path] = switchComponent(tx, change.id, code, schemaId, change.type);
+  }
+  for (const { _id, path } of unmountOthers(tx, installed)) {
+    componentDiffs[path] = clearComponent(tx, _id);
+  }
+  collectUnusedSources(tx, nowMs);
+  const definitionDiffs = Object.fromEntries([...push.code.keys()].map((path) => [path, {}]));
+  return { authDiff, definitionDiffs, componentDiffs };
+}
+
+/** @throws PlatformError `ConcurrentPush` when texts went since the push began */
+function checkSources(tx: Transaction, push: StartedPush): void {
+  for (const { modules } of push.code.values()) {
+    for (const { path, hash } of modules) {
+      if (storedSource(tx, hash) === null) throw concurrentPush(`The source of ${path}`);
     }
   }
-  const analysis: Record<string, ModuleAnalysis> = {};
-  for (const module of push.modules) {
-    if (module.analysis !== null) analysis[module.path] = module.analysis;
-  }
-  const schemaText = push.schemaId === null ? null : schemaTextOf(tx, push.schemaId);
-  const previousSchema = tx.table("schemas").first("by_state", [ROOT_COMPONENT, "active"]);
-  const previousText = previousSchema === null ? null : String(previousSchema.schema);
-  const previousConfig = readUdfConfig(tx);
+}
 
-  const auth = replaceAuthProviders(tx, push.authProviders);
-  writeDefinition(tx, push.definition);
-  const modules = replaceModules(tx, ROOT_COMPONENT, push.modules);
-  replaceFunctionHandles(tx, ROOT_COMPONENT, push.modules);
-  writeUdfConfig(tx, push.udfConfig);
-  const crons = replaceCrons(tx, declaredCrons(analysis));
-  activateSchema(tx, ROOT_COMPONENT, push.schemaId);
-  const indexes = finishIndexes(
-    tx,
-    ROOT_COMPONENT,
-    schemaText === null ? null : parseSchema(schemaText),
+function concurrentPush(what: string): PlatformError {
+  return userError(
+    "ConcurrentPush",
+    `${what} was removed since the push began. Are you running multiple \`npx convex dev\` processes in the same directory?`,
   );
-  collectUnusedSources(tx, nowMs);
-
-  const previousVersion = previousConfig?.serverVersion ?? UNSPECIFIED_VERSION;
-  const nextVersion = push.udfConfig.serverVersion;
-  return {
-    auth,
-    modules,
-    crons,
-    indexes,
-    udfConfig: previousVersion === nextVersion
-      ? null
-      : { previous_version: previousVersion, next_version: nextVersion },
-    schema: previousText === schemaText
-      ? null
-      : { previous_schema: previousText, next_schema: schemaText },
-  };
 }
 
 /**
@@ -187,7 +192,7 @@ function checkEnvironment(tx: Transaction, push: StartedPush): void {
     if (environment[name] === push.environment[name]) continue;
     throw userError("RaceDetected", "Environment variables have changed during push");
   }
-  const declared = push.definition.envVars ?? [];
+  const declared = push.app.envVars ?? [];
   const missing = declared
     .filter(([name, { optional }]) => !optional && environment[name] === undefined)
     .map(([name]) => name);
@@ -205,27 +210,10 @@ function checkEnvironment(tx: Transaction, push: StartedPush): void {
   }
 }
 
-function schemaTextOf(tx: Transaction, schemaId: string): string {
-  const row = tx.table("schemas").get(schemaId);
-  if (row === null) {
-    throw userError("SchemaAlreadyOverwritten", "Schema has already been overwritten");
-  }
-  return String(row.schema);
-}
-
-function finishPushResponse(changes: FinishedChanges): Json {
+function finishPushResponse({ authDiff, definitionDiffs, componentDiffs }: FinishedChanges): Json {
   return {
-    authDiff: { ...changes.auth },
-    definitionDiffs: { "": {} },
-    componentDiffs: {
-      [ROOT_COMPONENT]: {
-        diffType: { type: "modify" },
-        moduleDiff: { ...changes.modules },
-        udfConfigDiff: changes.udfConfig,
-        cronDiff: { ...changes.crons },
-        indexDiff: changes.indexes as unknown as Json,
-        schemaDiff: changes.schema,
-      },
-    },
+    authDiff: { ...authDiff },
+    definitionDiffs: { ...definitionDiffs },
+    componentDiffs: componentDiffs as unknown as Json,
   };
 }

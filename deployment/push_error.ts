@@ -3,16 +3,19 @@
 import { PlatformError } from "../engine/errors.ts";
 
 const PUSH_PREFIX = "Hit an error while pushing:\n";
-const SCHEMA_PREFIX = "Hit an error while evaluating your schema:\n";
 
 /** Runs a stage of a push; platform errors leave it with the prefix of pushes. */
 export function duringPush<T>(body: () => Promise<T>): Promise<T> {
   return withPrefix(PUSH_PREFIX, body);
 }
 
-/** Runs the evaluation of the app's schema. */
-export function duringSchemaEvaluation<T>(body: () => Promise<T>): Promise<T> {
-  return withPrefix(SCHEMA_PREFIX, body);
+/** Runs the evaluation of the schema of the app or of a component's definition. */
+export function duringSchemaEvaluation<T>(
+  definitionPath: string,
+  body: () => Promise<T>,
+): Promise<T> {
+  const whose = definitionPath === "" ? "your schema" : `the schema of component ${definitionPath}`;
+  return withPrefix(`Hit an error while evaluating ${whose}:\n`, body);
 }
 
 async function withPrefix<T>(prefix: string, body: () => Promise<T>): Promise<T> {

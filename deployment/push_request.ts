@@ -36,8 +36,17 @@ const pushRequest = z.object({
     unchangedModuleHashes: z.array(moduleHash).default([]),
     udfServerVersion: z.string(),
   }),
-  componentDefinitions: z.array(z.object({ definitionPath: z.string() })).default([]),
+  componentDefinitions: z.array(z.object({
+    definitionPath: z.string().min(1),
+    definition: moduleConfig,
+    dependencies: z.array(z.string()).default([]),
+    schema: moduleConfig.nullish(),
+    functions: z.array(moduleConfig).default([]),
+    udfServerVersion: z.string(),
+  })).default([]),
 });
+
+type PushBody = z.infer<typeof pushRequest>;
 
 export interface PushedModule {
   /** Canonical: relative, with `.js`. */
@@ -53,14 +62,25 @@ export interface UnchangedModule {
   readonly sha256: string;
 }
 
-export interface PushRequest {
-  readonly dryRun: boolean;
-  readonly forCodegen: boolean;
-  readonly udfServerVersion: string;
+/** Code, schema and config of the app or of a component, as pushed. */
+export interface PushedDefinition {
+  /** Of its directory, relative to the app's; "" for the app (spec components 1). */
+  readonly path: string;
+  /** Bundle of `convex.config.ts`. */
   readonly definition: PushedModule | null;
+  /** Paths of the definitions that it imports. */
+  readonly dependencies: readonly string[];
   readonly schema: PushedModule | null;
   readonly changed: readonly PushedModule[];
   readonly unchanged: readonly UnchangedModule[];
+  readonly udfServerVersion: string;
+}
+
+export interface PushRequest {
+  readonly dryRun: boolean;
+  readonly forCodegen: boolean;
+  readonly app: PushedDefinition;
+  readonly components: readonly PushedDefinition[];
 }
 
 /**
@@ -71,37 +91,70 @@ export interface PushRequest {
 export function parsePushRequest(body: unknown): PushRequest {
   const parsed = pushRequest.safeParse(body);
   if (!parsed.success) throw userError("InvalidConfig", z.prettifyError(parsed.error));
-  const { appDefinition: app, componentDefinitions, nodeVersion } = parsed.data;
+  const { dryRun, forCodegen, nodeVersion } = parsed.data;
   checkNodeVersion(nodeVersion ?? null);
-  if (componentDefinitions.length > 0 || app.dependencies.length > 0) {
-    throw userError("InvalidConfig", "This server does not support components yet.");
-  }
-  const changed = (app.changedModules ?? app.functions ?? []).map(pushedModule);
-  const unchanged = app.unchangedModuleHashes.map((module) => ({
-    ...module,
-    path: canonicalModulePath(module.path),
-  }));
-  const definition = app.definition ? pushedModule(app.definition) : null;
-  const schema = app.schema ? pushedModule(app.schema) : null;
-  const all = [...changed, ...unchanged, definition, schema].filter((module) => module !== null);
-  checkUnique(all.map((module) => module.path));
-  checkSizes([...changed, definition, schema].filter((module) => module !== null));
-  const callable = [...changed, ...unchanged].filter(({ path }) => !path.startsWith("_deps/"));
-  if (callable.length > FUNCTION_MODULES_MAX) {
+  const app = pushedApp(parsed.data.appDefinition);
+  const components = parsed.data.componentDefinitions.map(pushedComponent);
+  checkDistinct(components.map(({ path }) => path));
+  checkSizes([app, ...components].flatMap(textsOf));
+  return { dryRun, forCodegen, app, components };
+}
+
+/** All modules of which a push brings the text. */
+export function textsOf({ changed, definition, schema }: PushedDefinition): PushedModule[] {
+  return [...changed, schema, definition].filter((module) => module !== null);
+}
+
+function pushedApp(app: PushBody["appDefinition"]): PushedDefinition {
+  return checkedModules({
+    path: "",
+    definition: app.definition ? pushedModule(app.definition) : null,
+    dependencies: app.dependencies,
+    schema: app.schema ? pushedModule(app.schema) : null,
+    changed: (app.changedModules ?? app.functions ?? []).map(pushedModule),
+    unchanged: app.unchangedModuleHashes.map((module) => ({
+      ...module,
+      path: canonicalModulePath(module.path),
+    })),
+    udfServerVersion: app.udfServerVersion,
+  });
+}
+
+function pushedComponent(component: PushBody["componentDefinitions"][number]): PushedDefinition {
+  const { definitionPath, definition, dependencies, schema, functions } = component;
+  const changed = functions.map(pushedModule);
+  const node = changed.find(({ environment }) => environment === "node");
+  if (node !== undefined) {
     throw userError(
-      "InvalidModules",
-      `Too many function files (${callable.length} > maximum ${FUNCTION_MODULES_MAX}) in "convex/". See our docs (https://docs.convex.dev/using/writing-convex-functions#using-libraries) for more details.`,
+      "InvalidConfig",
+      `Node actions are not supported in components. Remove "use node;" from ${node.path}`,
     );
   }
-  return {
-    dryRun: parsed.data.dryRun,
-    forCodegen: parsed.data.forCodegen,
-    udfServerVersion: app.udfServerVersion,
-    definition,
-    schema,
+  return checkedModules({
+    path: definitionPath,
+    definition: pushedModule(definition),
+    dependencies,
+    schema: schema ? pushedModule(schema) : null,
     changed,
-    unchanged,
-  };
+    unchanged: [],
+    udfServerVersion: component.udfServerVersion,
+  });
+}
+
+function checkedModules(pushed: PushedDefinition): PushedDefinition {
+  const modules = [...textsOf(pushed), ...pushed.unchanged];
+  checkUnique(modules.map(({ path }) => path));
+  const callable = modules.filter((module) =>
+    module !== pushed.definition && module !== pushed.schema && !module.path.startsWith("_deps/")
+  );
+  if (callable.length > FUNCTION_MODULES_MAX) {
+    const directory = pushed.path === "" ? "convex/" : pushed.path;
+    throw userError(
+      "InvalidModules",
+      `Too many function files (${callable.length} > maximum ${FUNCTION_MODULES_MAX}) in "${directory}". See our docs (https://docs.convex.dev/using/writing-convex-functions#using-libraries) for more details.`,
+    );
+  }
+  return pushed;
 }
 
 function pushedModule(module: z.infer<typeof moduleConfig>): PushedModule {
@@ -170,6 +223,12 @@ function checkUnique(paths: readonly string[]): void {
     }
     seen.add(path);
   }
+}
+
+function checkDistinct(definitionPaths: readonly string[]): void {
+  const repeated = definitionPaths.find((path, at) => definitionPaths.indexOf(path) !== at);
+  if (repeated === undefined) return;
+  throw userError("InvalidConfig", `The component definition ${repeated} was pushed twice.`);
 }
 
 function checkSizes(modules: readonly PushedModule[]): void {

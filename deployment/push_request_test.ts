@@ -29,8 +29,8 @@ Deno.test("paths that no module may have are refused with their name", () => {
 });
 
 Deno.test("older clients call the changed modules `functions`", () => {
-  assert.equal(parsePushRequest(body({ functions: [module] })).changed[0]!.path, "messages.js");
-  assert.equal(parsePushRequest(body({ changedModules: [module] })).changed.length, 1);
+  assert.equal(parsePushRequest(body({ functions: [module] })).app.changed[0]!.path, "messages.js");
+  assert.equal(parsePushRequest(body({ changedModules: [module] })).app.changed.length, 1);
 });
 
 Deno.test("requests that cannot be pushed are the user's mistake", () => {

@@ -39,7 +39,8 @@ export async function runTestQuery(
   const at = engine.committer.durable;
   const { variables, config } = engine.read((tx) => ({
     variables: { ...systemVariables(tx, context.origins), ...readEnvironment(tx) },
-    config: readUdfConfig(tx) ?? nextUdfConfig(null, NOTHING_PUSHED_VERSION, context.nowMs),
+    config: readUdfConfig(tx, ROOT_COMPONENT) ??
+      nextUdfConfig(null, NOTHING_PUSHED_VERSION, context.nowMs),
   }), at).value;
   return await analyzer.runTestQuery(
     [...modules, ...await replModules(analyzer)],

@@ -4,8 +4,9 @@
 
 import { randomBytes } from "node:crypto";
 import { Buffer } from "node:buffer";
-import { ROOT_COMPONENT } from "../engine/components.ts";
+import { isDeepStrictEqual } from "node:util";
 import type { Transaction } from "../engine/transaction.ts";
+import type { ComponentId } from "../engine/types.ts";
 import { encodeValue } from "../engine/values/json.ts";
 import type { Json } from "../engine/values/value.ts";
 import type { UdfConfig } from "../runtime/frames.ts";
@@ -13,9 +14,9 @@ import type { UdfConfig } from "../runtime/frames.ts";
 const SEED_BYTES = 32;
 const NANOS_PER_MILLI = 1_000_000n;
 
-/** The configuration of the running code, null before the first push. */
-export function readUdfConfig(tx: Transaction): UdfConfig | null {
-  const row = tx.table("udfConfig").first("by_component", [ROOT_COMPONENT]);
+/** The configuration of a component's running code, null before its first push. */
+export function readUdfConfig(tx: Transaction, component: ComponentId): UdfConfig | null {
+  const row = tx.table("udfConfig").first("by_component", [component]);
   return row === null ? null : {
     serverVersion: String(row.serverVersion),
     importPhaseRngSeed: String(row.importPhaseRngSeed),
@@ -38,12 +39,12 @@ export function nextUdfConfig(
 }
 
 /** Stores the configuration if it differs. */
-export function writeUdfConfig(tx: Transaction, config: UdfConfig): void {
+export function writeUdfConfig(tx: Transaction, component: ComponentId, config: UdfConfig): void {
   const table = tx.table("udfConfig");
-  const row = table.first("by_component", [ROOT_COMPONENT]);
-  const fields = { component: ROOT_COMPONENT, ...config };
+  const row = table.first("by_component", [component]);
+  const fields = { component, ...config };
   if (row === null) table.insert(fields);
-  else if (readUdfConfig(tx)?.serverVersion !== config.serverVersion) {
+  else if (!isDeepStrictEqual(readUdfConfig(tx, component), config)) {
     table.replace(row._id, fields);
   }
 }

@@ -33,7 +33,10 @@ export interface ComponentDocument {
   readonly mounts: readonly (readonly [prefix: string, childName: string])[];
 }
 
-export type Component = ComponentDocument & { readonly _id: ComponentId };
+export type Component = ComponentDocument & {
+  readonly _id: ComponentId;
+  readonly _creationTime: number;
+};
 
 /** All components that were ever installed, parents before their children. */
 export function listComponents(tx: Transaction): Component[] {

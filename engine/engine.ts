@@ -149,6 +149,16 @@ export class Engine {
     }
   }
 
+  /** What a transaction of the server itself would give; what it writes is discarded. */
+  attempt<T>(body: (tx: Transaction) => T): T {
+    const snapshot = this.snapshot();
+    try {
+      return body(this.#transaction(snapshot));
+    } finally {
+      snapshot.close();
+    }
+  }
+
   /**
    * Runs a transaction of the server itself on the latest state, so it never conflicts. Resolves when
    * it is durable. If `body` throws, nothing is written.

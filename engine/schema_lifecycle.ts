@@ -86,34 +86,30 @@ function checkUsable(schema: StoredSchema | null): void {
   }
 }
 
-/** How far a push is: its schemas by component, null where a component has none. */
+/** How far a push is: the ids of its schemas by component path, null where there is none. */
 export function schemaStatus(
   engine: Engine,
-  schemaIds: Readonly<Record<ComponentId, string | null>>,
+  schemaIds: Readonly<Record<string, string | null>>,
 ): SchemaStatus {
   return engine.read((tx) => statusIn(tx, schemaIds)).value;
 }
 
 function statusIn(
   tx: Transaction,
-  schemaIds: Readonly<Record<ComponentId, string | null>>,
+  schemaIds: Readonly<Record<string, string | null>>,
 ): SchemaStatus {
   const components: Record<string, ComponentProgress> = {};
   let isComplete = true;
-  for (const [component, id] of Object.entries(schemaIds)) {
+  for (const [componentPath, id] of Object.entries(schemaIds)) {
     if (id === null) continue;
     const schema = stored(tx.table("schemas").get(id));
     if (schema === null || schema.state === "overwritten") return { type: "raceDetected" };
     if (schema.state === "failed") {
-      return {
-        type: "failed",
-        error: schema.error ?? "",
-        componentPath: component,
-        tableName: schema.tableName ?? null,
-      };
+      const { error = "", tableName = null } = schema;
+      return { type: "failed", error, componentPath, tableName };
     }
-    const progress = progressOf(tx, component, schema.state !== "pending");
-    components[component] = progress;
+    const progress = progressOf(tx, schema.component, schema.state !== "pending");
+    components[componentPath] = progress;
     isComplete &&= progress.schemaValidationComplete &&
       progress.indexesComplete === progress.indexesTotal;
   }

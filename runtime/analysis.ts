@@ -40,6 +40,15 @@ const FIXED_CONFIG: UdfConfig = {
 
 export type Environment = Readonly<Record<string, string>> | null;
 
+export interface DefinitionOptions {
+  /** "" for the app. */
+  readonly definitionPath: string;
+  /** Only the app's definition sees variables. */
+  readonly env: Environment;
+  /** JSON texts of what can be imported, by specifier. */
+  readonly dependencies: Readonly<Record<string, string>>;
+}
+
 export interface AnalyzerOptions {
   readonly program: IsolateProgram;
   readonly init: (isolate: number) => InitFrame;
@@ -112,10 +121,16 @@ export class Analyzer {
 
   /**
    * The JSON text that the schema exports.
-   * @throws PlatformError with the code that the isolate names, or `Error` for an exception
+   * @param exceptionCode of an exception that the schema throws
+   * @throws PlatformError with that code, or the one that the isolate names
    */
-  evaluateSchema(module: PreparedModule, config: UdfConfig): Promise<string> {
-    return this.#evaluate([module], null, config, { kind: "schema", path: module.path }, "Error");
+  evaluateSchema(
+    module: PreparedModule,
+    config: UdfConfig,
+    exceptionCode: string,
+  ): Promise<string> {
+    const request = { kind: "schema", path: module.path } as const;
+    return this.#evaluate([module], null, config, request, exceptionCode);
   }
 
   /** @throws PlatformError `AuthConfigMissingEnvironmentVariable`, `InvalidAuthConfig` */
@@ -126,22 +141,17 @@ export class Analyzer {
     );
   }
 
-  /** @throws PlatformError `InvalidDefinition` */
-  async evaluateDefinition(
-    module: PreparedModule,
-    env: Environment,
-    dependencies: Readonly<Record<string, string>> = {},
-  ): Promise<Json> {
-    const request = { kind: "definition", path: module.path } as const;
-    const text = await this.#evaluate(
-      [module],
-      env,
-      FIXED_CONFIG,
-      request,
-      "InvalidDefinition",
-      dependencies,
+  /**
+   * What the `export()` of a component definition returns.
+   * @throws PlatformError `InvalidDefinition`, `InvalidConvexConfig`
+   */
+  async evaluateDefinition(module: PreparedModule, options: DefinitionOptions): Promise<Json> {
+    const { definitionPath, env, dependencies } = options;
+    const request = { kind: "definition", path: module.path, definitionPath } as const;
+    const code = "InvalidConvexConfig";
+    return JSON.parse(
+      await this.#evaluate([module], env, FIXED_CONFIG, request, code, dependencies),
     );
-    return JSON.parse(text);
   }
 
   /**

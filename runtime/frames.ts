@@ -155,7 +155,12 @@ export type AnalyzeRequest =
   /** Value: JSON text of the default export. */
   | { readonly kind: "authConfig"; readonly path: string }
   /** Value: JSON text of the definition's `export()`. */
-  | { readonly kind: "definition"; readonly path: string }
+  | {
+    readonly kind: "definition";
+    readonly path: string;
+    /** "" for the app, whose definition alone may read variables. */
+    readonly definitionPath: string;
+  }
   /** Value: JSON of {@link TestQueryResult}. */
   | { readonly kind: "testQuery"; readonly call: RunCall };
 

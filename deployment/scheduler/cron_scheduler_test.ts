@@ -25,7 +25,7 @@ class CronStand {
   }
 
   async push(...specs: ReturnType<typeof declared>[]) {
-    return (await this.stand.engine.transact((tx) => replaceCrons(tx, specs))).value;
+    return (await this.stand.engine.transact((tx) => replaceCrons(tx, "", specs))).value;
   }
 
   get job(): CronJob {

@@ -67,7 +67,7 @@ export class Analysis {
       case "authConfig":
         return this.#authConfig(request.path);
       case "definition":
-        return this.#definition(request.path);
+        return this.#definition(request);
     }
   }
 
@@ -174,12 +174,14 @@ export class Analysis {
     return { ok: false, code, message: missingText(missing) };
   }
 
-  #definition(path: string): AnalyzeOutcome {
-    const { env, componentDependencies = {} } = this.#loaded!;
-    const isRoot = env !== null;
+  #definition(
+    { path, definitionPath }: Extract<AnalyzeRequest, { kind: "definition" }>,
+  ): AnalyzeOutcome {
+    const { componentDependencies = {} } = this.#loaded!;
+    const isApp = definitionPath === "";
     const overrides: ImportOverrides = {
       ...forbidden("component definition"),
-      ...!isRoot && {
+      ...!isApp && {
         environmentVariable: () => {
           throw new Error(
             "Environment variables are only supported in the app's convex.config.ts.",
@@ -187,9 +189,9 @@ export class Analysis {
         },
       },
     };
-    const place = isRoot
+    const place = isApp
       ? "`convex.config.ts` in your app"
-      : `\`convex.config.ts\` in component \`${path}\``;
+      : `\`convex.config.ts\` in component \`${definitionPath}\``;
     const invalid = (why: string) =>
       fail("InvalidDefinition", `The default export of ${place} has an invalid value (${why}).`);
     return this.#withModule(path, overrides, "InvalidConvexConfig", (exports) => {
@@ -264,7 +266,7 @@ function componentDependency(
   specifier: string,
   dependencies: Readonly<Record<string, string>>,
 ): ModuleExports {
-  const text = dependencies[specifier] ?? dependencies[specifier.replace(/^\.\//, "")];
+  const text = dependencies[specifier];
   if (text === undefined) {
     throw userError("InvalidConvexConfig", `Can't import ${specifier} in a component definition`);
   }

@@ -143,6 +143,10 @@ Deno.test("schema, auth config and definitions have their own rules", () =>
       {},
       dependencies,
     );
-    const definition = await isolate.analyze({ kind: "definition", path: "convex.config.js" });
+    const definition = await isolate.analyze({
+      kind: "definition",
+      path: "convex.config.js",
+      definitionPath: "",
+    });
     assert.deepEqual(valueOf(definition), { uses: "x" });
   }));
