@@ -33,10 +33,12 @@ const fakeAnalyzer = {
       reuseObstacle: null,
     }))),
   analyzeModules: (modules: readonly PreparedModule[]) =>
-    Promise.resolve(Object.fromEntries(modules.filter(isNoChunk).map(({ path, source }) => {
-      if (source === "throws") throw userError("InvalidModules", "boom");
-      return [path, analysis(source.split(" ").filter((name) => name !== ""))];
-    }))),
+    Promise.resolve(Object.fromEntries(
+      modules.filter(isNoChunk).map(({ path, source }) => {
+        if (source === "throws") throw userError("InvalidModules", "boom");
+        return [path, analysis(source.split(" ").filter((name) => name !== ""))];
+      }),
+    )),
   evaluateSchema: (module: PreparedModule) => Promise.resolve(module.source),
   evaluateAuthConfig: (module: PreparedModule) => Promise.resolve(JSON.parse(module.source)),
   evaluateDefinition: (module: PreparedModule) => Promise.resolve(JSON.parse(module.source)),
