@@ -55,8 +55,10 @@ function foreignFile(db: DatabaseSync): string | null {
   const applicationId = integer(db, "PRAGMA application_id");
   if (applicationId !== APPLICATION_ID) return "The file is not a Concave database.";
   const format = integer(db, "PRAGMA user_version")!;
-  if (format <= FORMAT_VERSION) return null;
-  return `The file has format ${format}; this program reads up to ${FORMAT_VERSION}.`;
+  if (format === FORMAT_VERSION) return null;
+  return format > FORMAT_VERSION
+    ? `The file has format ${format}; this program reads up to ${FORMAT_VERSION}.`
+    : `The file has format ${format}; a start of the server brings it to ${FORMAT_VERSION}.`;
 }
 
 /** What SQLite itself can say about its file. */

@@ -96,7 +96,7 @@ export class Database implements IdContext {
     const revision = this.tx.readDocument(table.info, id);
     if (revision === null) return null;
     if (table.view !== null) return table.view(revision.json);
-    chargeRead(this.tx.usage, this.tx.limits, documentSize(revision.json));
+    chargeRead(this.tx.usage, this.tx.limits, revision.size ?? documentSize(revision.json));
     return revision.json;
   }
 

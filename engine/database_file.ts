@@ -4,7 +4,12 @@ import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Disk } from "./disk.ts";
 import { DatabaseOpenError } from "./open_error.ts";
-import { APPLICATION_ID, FORMAT_VERSION, STORAGE_SCHEMA } from "./storage_schema.ts";
+import {
+  APPLICATION_ID,
+  FORMAT_UPGRADES,
+  FORMAT_VERSION,
+  STORAGE_SCHEMA,
+} from "./storage_schema.ts";
 
 /** The start of every SQLite file, and where in its header the numbers stand (sqlite.org/fileformat). */
 const SQLITE_MAGIC = "SQLite format 3\0";
@@ -31,7 +36,7 @@ export function openDatabaseFile(path: string, disk: Disk): DatabaseSync {
   try {
     db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
     // The header of the file may be older than what the write-ahead log says.
-    if (!isNew) checkFormat(path, db);
+    const format = isNew ? FORMAT_VERSION : readFormat(path, db);
     // Only before the first table, and before WAL: it decides on the layout of the file.
     if (isNew) db.exec("PRAGMA auto_vacuum = INCREMENTAL");
     // Commits are flushed by `Durability`, checkpoints done by `Checkpointer`.
@@ -40,6 +45,10 @@ export function openDatabaseFile(path: string, disk: Disk): DatabaseSync {
        PRAGMA cache_size = -${PAGE_CACHE_KIB}; PRAGMA temp_store = MEMORY`,
     );
     if (isNew) db.exec(`BEGIN IMMEDIATE; ${STORAGE_SCHEMA} COMMIT`);
+    for (let from = format; from < FORMAT_VERSION; from++) {
+      const upgrade = FORMAT_UPGRADES[from];
+      db.exec(`BEGIN IMMEDIATE; ${upgrade}; PRAGMA user_version = ${from + 1}; COMMIT`);
+    }
     // Chains belong to isolates of an earlier process.
     db.exec("DELETE FROM chains");
     disk.syncDirectory(dirname(path));
@@ -85,7 +94,7 @@ function checkHeader(path: string): boolean {
 }
 
 /** @throws DatabaseOpenError when a later version wrote the file */
-function checkFormat(path: string, db: DatabaseSync): void {
+function readFormat(path: string, db: DatabaseSync): number {
   const { user_version: format } = db.prepare("PRAGMA user_version").get() as {
     user_version: number;
   };
@@ -95,6 +104,7 @@ function checkFormat(path: string, db: DatabaseSync): void {
         `${FORMAT_VERSION}).`,
     );
   }
+  return format;
 }
 
 /** Asks SQLite itself, which knows what the write-ahead log holds. */

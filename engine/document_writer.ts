@@ -4,6 +4,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { arrayStatement } from "./array_statement.ts";
 import type { IndexInfo } from "./catalog.ts";
+import { documentSize } from "./document_size.ts";
 import { META } from "./storage_schema.ts";
 import { byIdIndex } from "./system_tables.ts";
 import type { Timestamp } from "./timestamp.ts";
@@ -99,9 +100,11 @@ export class DocumentWriter {
     );
     this.#idOfRow = arrayStatement(db, "SELECT id FROM documents WHERE doc = ? AND tablet = ?");
     this.#insertDocument = db.prepare(
-      "INSERT INTO documents (doc, tablet, id, ts, json) VALUES (?, ?, ?, ?, ?)",
+      "INSERT INTO documents (doc, tablet, id, ts, size, json) VALUES (?, ?, ?, ?, ?, ?)",
     );
-    this.#updateDocument = db.prepare("UPDATE documents SET ts = ?, json = ? WHERE doc = ?");
+    this.#updateDocument = db.prepare(
+      "UPDATE documents SET ts = ?, size = ?, json = ? WHERE doc = ?",
+    );
     this.#deleteDocument = db.prepare("DELETE FROM documents WHERE doc = ?");
     this.#insertEntry = db.prepare(
       "INSERT OR REPLACE INTO entries (idx, key, doc) VALUES (?, ?, ?)",
@@ -221,7 +224,7 @@ export class DocumentWriter {
     indexKeys: IndexKeys,
   ): number {
     const doc = ++this.#lastDoc;
-    this.#insertDocument.run(doc, tablet, id, ts, json);
+    this.#insertDocument.run(doc, tablet, id, ts, documentSize(json), json);
     this.#insertLog.run(++this.#lastSeq, ts, tablet, id, null, null, 0);
     this.#cache.set(id, { doc, tablet, ts, json, indexKeys });
     return doc;
@@ -235,7 +238,7 @@ export class DocumentWriter {
     indexKeys: IndexKeys,
   ): void {
     const { doc, tablet } = stored;
-    this.#updateDocument.run(ts, json, doc);
+    this.#updateDocument.run(ts, documentSize(json), json, doc);
     this.#insertLog.run(++this.#lastSeq, ts, tablet, id, stored.ts, stored.json, 0);
     this.#cache.set(id, { doc, tablet, ts, json, indexKeys });
   }

@@ -57,8 +57,8 @@ type HeaderRow = [
   configuration: number | null,
 ];
 const EMPTY_HEADER: HeaderRow = [TIMESTAMP_ZERO, 0, null, null];
-type RevisionRow = [ts: number, json: string];
-type EntryRow = [key: string, id: string, ts: number, json: string];
+type RevisionRow = [ts: number, size: number | null, json: string];
+type EntryRow = [key: string, id: string, ts: number, size: number | null, json: string];
 
 /** Reads through one connection; one view at a time. */
 export class SnapshotReader {
@@ -86,12 +86,12 @@ export class SnapshotReader {
     this.#undo = new UndoLog(db);
     const scan = (order: "ASC" | "DESC") =>
       prepare(
-        `SELECT e.key, d.id, d.ts, d.json FROM entries e CROSS JOIN documents d ON d.doc = e.doc
+        `SELECT e.key, d.id, d.ts, d.size, d.json FROM entries e CROSS JOIN documents d ON d.doc = e.doc
          WHERE e.idx = ? AND e.key >= ? AND e.key < ? ORDER BY e.key ${order} LIMIT ?`,
       );
     this.statements = {
       get: prepare(
-        `SELECT d.ts, d.json FROM entries e CROSS JOIN documents d ON d.doc = e.doc
+        `SELECT d.ts, d.size, d.json FROM entries e CROSS JOIN documents d ON d.doc = e.doc
          WHERE e.idx = ? AND e.key = ?`,
       ),
       asc: scan("ASC"),
@@ -244,7 +244,9 @@ class LatestSnapshot implements Snapshot {
     const row = this.#statements.get.get(byIdIndex(tablet), byIdKey(id)) as unknown as
       | RevisionRow
       | undefined;
-    return row === undefined ? null : { id, ts: row[0] as Timestamp, json: row[1] };
+    if (row === undefined) return null;
+    const [ts, size, json] = row;
+    return { id, ts: ts as Timestamp, json, size: size ?? undefined };
   }
 
   scan(index: IndexId, interval: Interval, order: Order, limit: number): IndexRow[] {
@@ -256,8 +258,8 @@ class LatestSnapshot implements Snapshot {
   close(): void {}
 }
 
-function indexRow([key, id, ts, json]: EntryRow): IndexRow {
-  return { key: key as IndexKey, id, ts: ts as Timestamp, json };
+function indexRow([key, id, ts, size, json]: EntryRow): IndexRow {
+  return { key: key as IndexKey, id, ts: ts as Timestamp, json, size: size ?? undefined };
 }
 
 class OwningSnapshot implements Snapshot {

@@ -4,7 +4,7 @@
 /** `PRAGMA application_id` of our files: "Cncv". */
 export const APPLICATION_ID = 0x436e6376;
 /** `PRAGMA user_version`: grows when an older server could not read the file any more. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
 /** Keys of the `meta` table; all values are integers. */
 export const META = {
@@ -30,6 +30,8 @@ CREATE TABLE documents (
   tablet INTEGER NOT NULL,
   id TEXT NOT NULL,
   ts INTEGER NOT NULL,
+  -- What the platform counts as the document's size, in bytes; null where format 1 wrote it.
+  size INTEGER,
   json TEXT NOT NULL
 ) STRICT;
 
@@ -82,3 +84,8 @@ CREATE TABLE meta (
 PRAGMA application_id = ${APPLICATION_ID};
 PRAGMA user_version = ${FORMAT_VERSION};
 `;
+
+/** What brings a file of the format to the next one; a step must not take long on a large file. */
+export const FORMAT_UPGRADES: Readonly<Record<number, string>> = {
+  1: "ALTER TABLE documents ADD COLUMN size INTEGER",
+};

@@ -3,10 +3,10 @@ import { DatabaseSync } from "node:sqlite";
 import { checkDatabase } from "./check.ts";
 import { Engine } from "./engine.ts";
 import { DatabaseOpenError } from "./open_error.ts";
-import { META } from "./storage_schema.ts";
+import { FORMAT_VERSION, META } from "./storage_schema.ts";
 import { FIRST_FREE_INDEX, SYSTEM_INDEX_BASE } from "./system_tables.ts";
 import { createComponentTables } from "./table_creation.ts";
-import { withEngine } from "./testing/engine_stand.ts";
+import { insert, withEngine } from "./testing/engine_stand.ts";
 
 /** Changes the closed database by hand. */
 function edit(path: string, body: (db: DatabaseSync) => void): void {
@@ -80,6 +80,35 @@ Deno.test("tables and indexes that components lack are made at start, and filled
   });
 });
 
+Deno.test("a file of the first format, without sizes, is brought to the present one", async () => {
+  await withEngine(async (engine, reopen) => {
+    const { value: id } = await engine.transact((tx) =>
+      insert(tx, "things", { text: "x".repeat(50) })
+    );
+    await engine.close();
+    edit(
+      engine.path,
+      (db) => db.exec("ALTER TABLE documents DROP COLUMN size; PRAGMA user_version = 1"),
+    );
+    assert.match(
+      [...checkDatabase(engine.path)].join(),
+      /^The file has format 1; a start of the server/,
+    );
+    const again = await reopen();
+    const bytesRead = () =>
+      again.read((tx) => {
+        tx.database("").get({ id });
+        return tx.usage.bytesRead;
+      }).value;
+    const before = bytesRead();
+    assert.ok(before > 100);
+    await again.transact((tx) => tx.database("").patch(id, { text: "y".repeat(50) }));
+    assert.equal(bytesRead(), before);
+    await again.close();
+    assert.deepEqual([...checkDatabase(again.path)], []);
+  });
+});
+
 Deno.test("a file of a later format is refused in one line and left alone", async () => {
   await withEngine(async (engine, reopen) => {
     await engine.close();
@@ -98,11 +127,11 @@ Deno.test("a file of a later format is refused in one line and left alone", asyn
     assert.deepEqual(await Deno.readFile(engine.path), before);
 
     // The number may still be in the write-ahead log, as after a crash.
-    edit(engine.path, (db) => db.exec("PRAGMA user_version = 1"));
+    edit(engine.path, (db) => db.exec(`PRAGMA user_version = ${FORMAT_VERSION}`));
     const db = new DatabaseSync(engine.path);
     db.exec("PRAGMA journal_mode = WAL; PRAGMA user_version = 99");
     await assert.rejects(open, refused);
-    db.exec("PRAGMA user_version = 1");
+    db.exec(`PRAGMA user_version = ${FORMAT_VERSION}`);
     db.close();
     await reopen();
   });

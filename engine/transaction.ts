@@ -13,6 +13,7 @@ import {
 import { overlaid, Overlay, type OverlayVersion } from "./overlay.ts";
 import type { CursorCipher } from "./query/cursor.ts";
 import { ReadSet } from "./read_set.ts";
+import { RecentReads } from "./recent_reads.ts";
 import { SystemTableAccess } from "./system_table_access.ts";
 import { byIdIndex, SYSTEM_TABLES, systemIndexId } from "./system_tables.ts";
 import {
@@ -66,12 +67,16 @@ interface JournalEntry {
   readonly before: OverlayVersion | undefined;
 }
 
+/** A read whose interval grows row by row. */
+export interface GrowingRead {
+  /** Records all that was read so far. */
+  record(): void;
+}
+
 const TABLES_BY_NAME = systemIndexId(SYSTEM_TABLES.tables.number, 0);
 const INDEXES_BY_TABLET = systemIndexId(SYSTEM_TABLES.indexes.number, 0);
 const SCHEMAS_BY_STATE = systemIndexId(SYSTEM_TABLES.schemas.number, 0);
 
-/** Documents that a transaction keeps at hand after reading them. */
-const RECENT_READS_MAX = 64;
 const INTERNAL_ID_RANDOM_BYTES = 14;
 export class Transaction {
   readonly begin: Timestamp;
@@ -96,7 +101,9 @@ export class Transaction {
   readonly #indexedTablets = new Set<Tablet>();
   readonly #schemas = new Set<ComponentId>();
   /** Saves reading a document again to patch it. Own writes come first, so it may be out of date. */
-  readonly #recentReads = new Map<string, { tablet: Tablet; revision: Revision | null }>();
+  readonly #recentReads = new RecentReads();
+  /** Read further than it is recorded. */
+  #growing: GrowingRead | null = null;
   readonly #systemTables = new Map<string, SystemTableAccess>();
   readonly #journal: JournalEntry[] = [];
   readonly #nested: NestedStart[] = [];
@@ -208,6 +215,7 @@ export class Transaction {
    * @throws PlatformError TooManyReads
    */
   recordInterval(table: TableInfo, index: IndexId, start: IndexKey, end: IndexKey): void {
+    this.#settle();
     if (table.isSystem) {
       this.#systemReads.add(index, start, end);
       return;
@@ -217,6 +225,19 @@ export class Transaction {
     chargeIntervals(this.usage, this.limits, this.#userReads.intervalCount - before);
   }
 
+  /** Notes that the read has grown: it is recorded when another one comes, or at the end. */
+  grow(read: GrowingRead): void {
+    if (this.#growing === read) return;
+    this.#settle();
+    this.#growing = read;
+  }
+
+  #settle(): void {
+    const read = this.#growing;
+    this.#growing = null;
+    read?.record();
+  }
+
   /** The document, or null; records the read, but counts only the interval. */
   readDocument(table: TableInfo, id: string): Revision | null {
     const key = byIdKey(id);
@@ -224,21 +245,16 @@ export class Transaction {
     this.recordInterval(table, byIdIndex(tablet), key, key + KEY_AFTER);
     const written = this.#writes.get(tablet, id);
     if (written !== undefined) return written.json === null ? null : written as Revision;
-    const recent = this.#recentReads.get(id);
-    if (recent !== undefined && recent.tablet === tablet) return recent.revision;
+    const recent = this.#recentReads.find(tablet, id);
+    if (recent !== undefined) return recent;
     const revision = this.#base.get(tablet, id);
-    this.#remember(tablet, id, revision);
+    this.#recentReads.add(tablet, id, revision);
     return revision;
   }
 
-  /** Notes a row that the function got: it may well write to it next. */
-  noteRow(tablet: Tablet, row: IndexRow): void {
-    this.#remember(tablet, row.id, row);
-  }
-
-  #remember(tablet: Tablet, id: string, revision: Revision | null): void {
-    if (this.#recentReads.size >= RECENT_READS_MAX) this.#recentReads.clear();
-    this.#recentReads.set(id, { tablet, revision });
+  /** Notes rows that the function is about to get: it may well write to them next. */
+  noteRows(tablet: Tablet, rows: readonly IndexRow[]): void {
+    this.#recentReads.addRows(tablet, rows);
   }
 
   // Writes.
@@ -354,6 +370,7 @@ export class Transaction {
   /** What the committer needs. The snapshot stays open: whoever opened it closes it. */
   finish(): { begin: Timestamp; readSet: FlatReadSet; writes: DocumentWrite[] } {
     assert(this.#nested.length === 0, "a nested mutation is still running");
+    this.#settle();
     const readSet = [...this.#systemReads.toFlat(), ...this.#userReads.toFlat()];
     return { begin: this.begin, readSet, writes: this.#finalWrites() };
   }

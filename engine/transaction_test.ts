@@ -4,6 +4,7 @@ import type { TransactionLimits } from "./limits.ts";
 import type { SystemDocument } from "./system_table_access.ts";
 import { byIdIndex } from "./system_tables.ts";
 import { Sandbox } from "./testing/sandbox.ts";
+import { encodeKey } from "./values/key.ts";
 import type { Transaction } from "./transaction.ts";
 
 function codeOf(body: () => unknown): string {
@@ -146,4 +147,39 @@ Deno.test("system tables are read by index and written by id", () => {
     assert.equal(modules.get(found._id), null);
     assert.equal(modules.all().length, 3);
   });
+});
+
+Deno.test("scans that take turns depend on what each of them has consumed, and no more", () => {
+  const sandbox = new Sandbox();
+  for (const table of ["a", "b"]) sandbox.createIndex("", table, "by_n", ["n"]);
+  sandbox.write((tx) => {
+    for (let n = 0; n < 5; n++) {
+      for (const table of ["a", "b"]) tx.database("").insert(table, { n });
+    }
+  });
+  const { readSet, value: indexes } = sandbox.read((tx) => {
+    const start = (table: string, order: string) =>
+      tx.database("").startQuery({
+        source: { type: "IndexRange", indexName: `${table}.by_n`, range: [], order },
+        operators: [],
+      });
+    const [up, down] = [start("a", "asc"), start("b", "desc")];
+    for (const stream of [up, down, up, up, down]) stream.next();
+    return ["a", "b"].map((table) => {
+      const { tablet } = tx.tableByName("", table)!;
+      return tx.catalog.indexByName(tablet, "by_n")!.id;
+    });
+  });
+  const isRead = (index: number, n: number) => {
+    const key = encodeKey([n]) + encodeKey([1]);
+    for (let at = 0; at < readSet.length; at += 3) {
+      const [id, start, end] = readSet.slice(at, at + 3) as [number, string, string];
+      if (id === index && start <= key && key < end) return true;
+    }
+    return false;
+  };
+  const numbers = [0, 1, 2, 3, 4];
+  // The keys asked for lie before those of the documents with the same number.
+  assert.deepEqual(numbers.map((n) => isRead(indexes[0]!, n)), [true, true, true, false, false]);
+  assert.deepEqual(numbers.map((n) => isRead(indexes[1]!, n)), [false, false, false, false, true]);
 });

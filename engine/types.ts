@@ -18,6 +18,8 @@ export interface Revision {
   readonly id: string;
   readonly ts: Timestamp;
   readonly json: string;
+  /** Bytes by the platform's measure, where they are stored; else `documentSize` tells. */
+  readonly size?: number;
 }
 
 /** A revision found through an index. */

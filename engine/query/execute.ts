@@ -163,7 +163,7 @@ export class QueryStream {
     const leading = this.#remaining[this.#leadingLimit];
     const row = this.#scan.next(leading ?? batchRows);
     if (row === null) return null;
-    const bytes = documentSize(row.json);
+    const bytes = row.size ?? documentSize(row.json);
     if (!table.info.isSystem) chargeRead(tx.usage, tx.limits, bytes);
     const json = table.view === null ? row.json : table.view(row.json);
     return { key: row.key, bytes, json: this.#passes(json) ? json : null };

@@ -3,16 +3,18 @@
 
 import type { IndexInfo, TableInfo } from "../catalog.ts";
 import { SCAN_BATCH_ROWS_DEFAULT, SCAN_BATCH_ROWS_MAX } from "../limits.ts";
-import type { Transaction } from "../transaction.ts";
+import type { GrowingRead, Transaction } from "../transaction.ts";
 import type { IndexRow, Interval, Order } from "../types.ts";
 import { KEY_AFTER } from "../values/key.ts";
 
-export class IndexScan {
+export class IndexScan implements GrowingRead {
   /** The part that is not fetched yet. */
   #start: string;
   #end: string;
   #batch: IndexRow[] = [];
   #position = 0;
+  /** The row that was consumed last. */
+  #last: IndexRow | null = null;
   #isExhausted = false;
   #rowsFetched = 0;
 
@@ -50,13 +52,23 @@ export class IndexScan {
       return null;
     }
     this.#position++;
-    this.tx.noteRow(this.table.tablet, row);
-    if (this.order === "asc") {
-      this.tx.recordInterval(this.table, this.index.id, start, row.key + KEY_AFTER);
-    } else {
-      this.tx.recordInterval(this.table, this.index.id, row.key, end);
-    }
+    const isFirst = this.#last === null;
+    this.#last = row;
+    // The first row is an interval more; those that follow only extend it.
+    if (isFirst) this.record();
+    else this.tx.grow(this);
     return row;
+  }
+
+  /** Records what was consumed so far. */
+  record(): void {
+    const { start, end } = this.interval;
+    const { key } = this.#last!;
+    if (this.order === "asc") {
+      this.tx.recordInterval(this.table, this.index.id, start, key + KEY_AFTER);
+    } else {
+      this.tx.recordInterval(this.table, this.index.id, key, end);
+    }
   }
 
   #fetch(wanted: number): void {
@@ -65,6 +77,7 @@ export class IndexScan {
     this.#batch = this.#start < this.#end
       ? this.tx.view.scan(this.index.id, interval, this.order, limit)
       : [];
+    this.tx.noteRows(this.table.tablet, this.#batch);
     this.#position = 0;
     this.#rowsFetched += this.#batch.length;
     if (this.#batch.length < limit) {
