@@ -1,6 +1,7 @@
 // One deployment: the engine with its data, the runtime with its isolates, the sync server, and
 // everything that makes functions and data one thing: code, configuration, keys and logs.
 
+import { componentPath } from "../engine/components.ts";
 import { Engine } from "../engine/engine.ts";
 import { PlatformError, userError } from "../engine/errors.ts";
 import { SYSTEM_TABLES } from "../engine/system_tables.ts";
@@ -39,6 +40,7 @@ import { FileStorage } from "./files/file_storage.ts";
 import { registerStorageSyscalls } from "./files/storage_syscalls.ts";
 import { finishPush } from "./finish_push.ts";
 import { FunctionLogs } from "./function_logs.ts";
+import { HttpRouting } from "./http_routing.ts";
 import { Authenticator } from "./identity.ts";
 import type { InstanceSecret } from "./instance_secret.ts";
 import type { LimitChanges } from "./limits_file.ts";
@@ -94,6 +96,7 @@ export class Deployment {
   readonly files: FileStorage;
   readonly #uploadTokens: UploadTokens;
   readonly #httpActions: HttpActionRunner;
+  readonly #httpRouting: HttpRouting;
   readonly #origins: SystemVariables;
   readonly #configuration: ConfigurationChanges;
   readonly #closing = new AbortController();
@@ -121,7 +124,10 @@ export class Deployment {
       }),
     });
     this.#configuration = new ConfigurationChanges(engine, runtime.analyze, this.#origins);
-    const runner = new LoggedRunner(runtime, functionLogs, engine.clock);
+    this.#httpRouting = new HttpRouting(engine);
+    const runner = new LoggedRunner(runtime, functionLogs, engine.clock, {
+      componentPath: (id) => engine.read((tx) => componentPath(tx, id)).value,
+    });
     this.runner = runner;
     this.#httpActions = runner;
     // Calls that actions make appear in the log, too.
@@ -238,9 +244,12 @@ export class Deployment {
     return await runTestQuery(bundle, args, context, this.#evaluationContext());
   }
 
-  /** Answers a request with the app's `http.js`. Resolves after the last byte of the answer. */
+  /**
+   * Answers a request with `http.js` of the app, or of the component that is mounted there. Resolves
+   * after the last byte of the answer.
+   */
   async runHttpAction(call: FunctionCall, exchange: HttpExchange): Promise<ActionOutcome> {
-    return await this.#httpActions.runHttpAction(call, exchange);
+    return await this.#httpActions.runHttpAction(...this.#httpRouting.route(call, exchange));
   }
 
   // Files.

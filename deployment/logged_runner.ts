@@ -2,7 +2,10 @@
 // logged (spec http-api 7).
 
 import { randomUUID } from "node:crypto";
+import { ROOT_COMPONENT } from "../engine/components.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
+import type { ComponentId } from "../engine/types.ts";
+import type { ComponentPaths } from "../runtime/isolate/function_path.ts";
 import { NO_STATS } from "../runtime/transaction_runner.ts";
 import type {
   ActionOutcome,
@@ -34,6 +37,7 @@ export class LoggedRunner implements FunctionRunner, HttpActionRunner {
     private readonly runner: FunctionRunner & HttpActionRunner,
     private readonly logs: FunctionLogs,
     private readonly now: () => number,
+    private readonly components: ComponentPaths,
   ) {}
 
   async runQuery(
@@ -83,7 +87,8 @@ export class LoggedRunner implements FunctionRunner, HttpActionRunner {
   ): Promise<ActionOutcome> {
     const startedAt = this.now();
     const executionId = randomUUID();
-    const { method, path } = exchange.request;
+    const { method, url } = exchange.request;
+    const request = `${method} ${new URL(url).pathname}`;
     let head: HttpResponseHead | null = null;
     const respond: HttpExchange["respond"] = (responseHead, body) => {
       head = responseHead;
@@ -93,7 +98,7 @@ export class LoggedRunner implements FunctionRunner, HttpActionRunner {
       this.logs.add({
         type: "progress",
         ...this.#execution("httpAction", call, startedAt, executionId),
-        identifier: `${method} ${path}`,
+        identifier: request,
         logLines: [line],
       }, this.now());
       onLog?.(line);
@@ -101,7 +106,7 @@ export class LoggedRunner implements FunctionRunner, HttpActionRunner {
     const answered = head as HttpResponseHead | null;
     if (answered !== null && answered.route === null) return outcome;
     this.#complete("httpAction", call, startedAt, outcome, executionId, {
-      identifier: `${method} ${answered?.route ?? path}`,
+      identifier: answered === null ? request : `${method} ${answered.route}`,
       httpStatus: outcome.result.ok ? answered?.status ?? null : null,
       returnBytes: null,
     });
@@ -144,10 +149,15 @@ export class LoggedRunner implements FunctionRunner, HttpActionRunner {
     }, now);
   }
 
+  /** As entries of the log show it: null for the app. */
+  #componentPath(component: ComponentId): string | null {
+    return component === ROOT_COMPONENT ? null : this.components.componentPath(component);
+  }
+
   #execution(kind: FunctionKind, call: FunctionCall, startedAt: number, executionId: string) {
     return {
       kind,
-      componentPath: call.path.component === "" ? null : call.path.component,
+      componentPath: this.#componentPath(call.path.component),
       identifier: printFunctionPath(call.path),
       requestId: call.context.requestId,
       executionId,

@@ -54,7 +54,7 @@ class FakeDeployment {
   runHttpAction(call: FunctionCall, exchange: HttpExchange) {
     const { request } = exchange;
     exchange.respond({ status: 404, headers: [], body: "none", route: null }, null);
-    this.calls.push({ kind: request.path, call });
+    this.calls.push({ kind: request.path!, call });
     return Promise.resolve({ result: { ok: true, value: "null" }, logLines: [], stats });
   }
 

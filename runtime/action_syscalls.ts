@@ -128,8 +128,12 @@ function resolve(
 
 /** A user's identity stays within the app's own functions; an administrator's goes everywhere. */
 function calleeIdentity(call: RunCall, path: FunctionPath): Identity {
-  const { identity } = call;
-  const isUser = identity.kind === "user" || identity.kind === "acting";
   const isInApp = call.path.component === "" && path.component === "";
-  return isUser && !isInApp ? { kind: "anonymous" } : identity;
+  return isInApp ? call.identity : withoutUser(call.identity);
+}
+
+/** What is left of an identity beyond the app's own functions: an administrator, or nobody. */
+export function withoutUser(identity: Identity): Identity {
+  const isUser = identity.kind === "user" || identity.kind === "acting";
+  return isUser ? { kind: "anonymous" } : identity;
 }

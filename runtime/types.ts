@@ -167,8 +167,11 @@ export interface HttpRequestHead {
   readonly method: string;
   /** As the client sees it, without the prefix of the API port. */
   readonly url: string;
-  /** The path that chooses the route, percent-encoded as in the URL. */
-  readonly path: string;
+  /**
+   * The path that chooses the route among those of the component, percent-encoded as in the URL;
+   * null if none of them can match.
+   */
+  readonly path: string | null;
   readonly headers: readonly (readonly [string, string])[];
   readonly hasBody: boolean;
   /** Why the credentials of the request prove nothing; thrown where the action asks who calls. */

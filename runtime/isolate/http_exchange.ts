@@ -75,8 +75,8 @@ export class HttpExchange {
   async run(exported: unknown): Promise<void> {
     const router = requireRouter(exported);
     const { path, method } = this.#options.head;
-    const found = router.lookup(path, method);
-    if (found === null) return await this.notFound("No matching routes found");
+    const found = path === null ? null : router.lookup(path, method);
+    if (path === null || found === null) return await this.notFound("No matching routes found");
     await router.runRequest("null", path);
     const response = this.#response;
     if (response === null) throw new Error("HTTP actions must return a Response");

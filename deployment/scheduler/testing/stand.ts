@@ -43,6 +43,7 @@ export class SchedulerStand {
       },
       this.logs,
       engine.clock,
+      { componentPath: (id) => id },
     );
     this.kinds = new FunctionKinds(engine, (path) => this.runner.kindOf(path));
   }
