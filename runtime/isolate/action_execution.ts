@@ -29,9 +29,12 @@ import {
   componentCode,
   environmentVariable,
   ImportedModules,
+  loadEntry,
+  loadPrivately,
   requireExport,
   type SystemUrls,
 } from "./imported_modules.ts";
+import { isRefusedWrite } from "./intrinsics.ts";
 import { invoke } from "./invocation.ts";
 import type { ModuleExports } from "./module_loader.ts";
 import {
@@ -39,6 +42,7 @@ import {
   ACTION_RESULT_WARNING,
   warnNearLimit,
 } from "./limit_warnings.ts";
+import type { PrivateRealm } from "./private_realm.ts";
 import { RandomStream } from "./random.ts";
 import { runInScope, type Scope, type ScopeOperations } from "./scope.ts";
 import {
@@ -56,6 +60,8 @@ export interface ActionServices {
   readonly usage: LimitUsage;
   send(frame: FromIsolate): void;
   clearTimer(id: number): void;
+  /** Entries, as component and path, whose functions tried to change built-in objects. */
+  readonly patchingEntries: Set<string>;
 }
 
 interface PendingReply {
@@ -65,6 +71,7 @@ interface PendingReply {
 }
 
 const SEED_BYTES = 32;
+const PATCHING_ENTRIES_MAX = 1000;
 const NO_HTTP_ACTIONS = "This Convex deployment does not have HTTP actions enabled.";
 
 export class ActionExecution implements ScopeOperations {
@@ -156,7 +163,7 @@ export class ActionExecution implements ScopeOperations {
     const { code } = this.#services.code.use((view) => view);
     requireRunning(code);
     const exists = code.module(path.component, path.module) !== null;
-    const exports = exists ? this.#import() : (this.#modules = this.#newModules(), null);
+    const exports = exists ? this.#import() : (this.#modules = this.#newModules(null), null);
     return async () => {
       if (exports === null) await exchange.notFound(NO_HTTP_ACTIONS);
       else await exchange.run(requireExport(exports, path.module, path.name));
@@ -165,15 +172,31 @@ export class ActionExecution implements ScopeOperations {
   }
 
   #import(): ModuleExports {
-    this.#modules = this.#newModules();
-    const exports = this.#modules.load(this.#call.path.module);
+    const { component, module } = this.#call.path;
+    const { patchingEntries } = this.#services;
+    const entry = `${component}\0${module}`;
+    const create = (realm: PrivateRealm | null) => this.#newModules(realm);
+    // Actions have effects: they cannot run again when they try to change built-ins half-way.
+    const { modules, exports } = patchingEntries.has(entry)
+      ? loadPrivately(module, create)
+      : loadEntry(module, create, true);
+    this.#modules = modules;
     for (const line of this.#modules.logLines) this.#log.append(line);
     return exports;
   }
 
-  #newModules(): ImportedModules {
+  #newModules(realm: PrivateRealm | null): ImportedModules {
     const { code, urls, limits } = this.#services;
-    return new ImportedModules(lazyCode(code, this.#call.path.component, urls), limits);
+    const { component } = this.#call.path;
+    return new ImportedModules(lazyCode(code, component, urls), limits, {}, null, realm);
+  }
+
+  /** Too late for this run, not for the next. */
+  #noteRefusedWrite(): void {
+    if (this.#modules?.realm !== null) return;
+    const { component, module } = this.#call.path;
+    const { patchingEntries } = this.#services;
+    if (patchingEntries.size < PATCHING_ENTRIES_MAX) patchingEntries.add(`${component}\0${module}`);
   }
 
   #createScope(): Scope {
@@ -184,7 +207,7 @@ export class ActionExecution implements ScopeOperations {
       phase: "action",
       clock: new ActionClock(modules.originMs),
       random: new RandomStream(() => systemRandomBytes(SEED_BYTES)),
-      console: new ExecutionConsole(this.#log),
+      console: new ExecutionConsole(this.#log, modules.realm),
       syscalls: {
         syscall: (name) => this.#syscall(name),
         asyncSyscall: (name, args) => this.#asyncSyscall(name, args),
@@ -194,6 +217,7 @@ export class ActionExecution implements ScopeOperations {
       globals: modules.globals,
       environmentVariable: (name) =>
         code.use((view) => environmentVariable(view.code, component, urls, name)),
+      refusedWrite: () => this.#noteRefusedWrite(),
       unhandledRejection: (reason) => this.#failWith(reason),
       importDynamically: (specifier, importer) => modules.loadFrom(specifier, importer),
     };
@@ -354,6 +378,7 @@ export class ActionExecution implements ScopeOperations {
         thrown.kind === "internal" ? userError(thrown.code, INTERNAL_ERROR_TEXT) : thrown,
       )
       : describeThrown(thrown);
+    if (thrown instanceof TypeError && isRefusedWrite(thrown)) this.#noteRefusedWrite();
     this.#finish({ ok: false, error });
   }
 

@@ -21,6 +21,7 @@ export async function serveActions(pipe: FramePipe, options: TransactionsOptions
     send: options.send,
     usage: services.usage,
     clearTimer,
+    patchingEntries: new Set(),
   };
   const start = (callId: number, call: RunCall, http: HttpRequestHead | null) => {
     const onEnd = () => running.delete(callId);

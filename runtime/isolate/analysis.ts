@@ -5,13 +5,19 @@ import { PlatformError, userError } from "../../engine/errors.ts";
 import { Transaction } from "../../engine/transaction.ts";
 import type { AnalyzeOutcome, AnalyzeRequest, PreparedModule, RunCall } from "../frames.ts";
 import { ImportClock, TransactionClock } from "./clock.ts";
+import type { LogLine } from "../types.ts";
 import { CodeCache, CodeView, type ExtraModule } from "./code_view.ts";
 import { drive } from "./drive.ts";
 import { describeThrown, plainError } from "./errors.ts";
 import { Execution } from "./execution.ts";
 import { INTERNAL_ERROR_TEXT } from "./function_result.ts";
 import { monotonicMs, realNowMs } from "./host.ts";
-import { type ComponentCode, ImportedModules, type ImportOverrides } from "./imported_modules.ts";
+import {
+  type ComponentCode,
+  ImportedModules,
+  type ImportOverrides,
+  loadEntry,
+} from "./imported_modules.ts";
 import { InstanceCache } from "./instance_cache.ts";
 import { analyzeExports } from "./module_analysis.ts";
 import type { ModuleExports } from "./module_loader.ts";
@@ -91,13 +97,23 @@ export class Analysis {
     const module = this.#modules.get(path);
     if (module === undefined) throw new Error(`module ${path} is not loaded`);
     const { limits, usage } = this.#options.services;
-    const modules = new ImportedModules(this.#code(synthetic), limits, overrides);
+    let lines: readonly LogLine[] = [];
     const startedMs = monotonicMs();
     try {
-      const exports = modules.load(path);
+      const { modules, exports } = loadEntry(path, (realm) => {
+        const modules = new ImportedModules(
+          this.#code(synthetic),
+          limits,
+          overrides,
+          null,
+          realm,
+        );
+        lines = modules.logLines;
+        return modules;
+      });
       return { ok: true, value: modules.evaluate(() => body(exports, module)) };
     } catch (error) {
-      return failure(error, failureCode, modules);
+      return failure(error, failureCode, lines);
     } finally {
       usage.note("analysisTimeMs", monotonicMs() - startedMs);
     }
@@ -295,7 +311,7 @@ function isVerdict(error: unknown): error is PlatformError {
 function failure(
   error: unknown,
   failureCode: string | null,
-  modules: ImportedModules,
+  logLines: readonly LogLine[],
 ): AnalyzeOutcome {
   if (error instanceof EvaluationError || isVerdict(error)) {
     return { ok: false, code: error.code, message: error.message };
@@ -304,7 +320,7 @@ function failure(
   const { text } = error instanceof PlatformError
     ? plainError(error.message)
     : describeThrown(error);
-  const lines = modules.logLines.slice(-SHOWN_LINES_MAX)
+  const lines = logLines.slice(-SHOWN_LINES_MAX)
     .map(({ level, messages }) => `[${level}] ${messages.join(" ")}`);
   const message = lines.length === 0 ? text : `${text}\n${lines.join("\n")}`;
   return { ok: false, code: failureCode, message };

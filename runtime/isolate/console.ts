@@ -5,6 +5,7 @@ import inspect from "object-inspect";
 import type { LogLevel, LogLine } from "../types.ts";
 import { monotonicMs, realNowMs } from "./host.ts";
 import { currentStackText } from "./errors.ts";
+import type { PrivateRealm } from "./private_realm.ts";
 import type { ScopeConsole } from "./scope.ts";
 
 const INSPECT_OPTIONS = { maxStringLength: 32_768, indent: 2, customInspect: true } as const;
@@ -95,13 +96,16 @@ export class LogLines {
 export class ExecutionConsole implements ScopeConsole {
   readonly #log: LogLines;
   readonly #timers = new Map<string, number>();
+  readonly #realm: PrivateRealm | null;
 
-  constructor(log: LogLines) {
+  /** @param realm of the code that writes; null if it is the shared one. */
+  constructor(log: LogLines, realm: PrivateRealm | null) {
     this.#log = log;
+    this.#realm = realm;
   }
 
   write(level: "debug" | "error" | "info" | "log" | "warn" | "trace", args: unknown[]): void {
-    const messages = args.map(formatArgument);
+    const messages = args.map((arg) => this.#format(arg));
     if (level === "trace") {
       messages.push(currentStackText());
       this.#log.add("LOG", messages);
@@ -129,6 +133,10 @@ export class ExecutionConsole implements ScopeConsole {
     this.#timers.delete(name);
   }
 
+  #format(value: unknown): string {
+    return formatArgument(this.#realm === null ? value : this.#realm.printable(value));
+  }
+
   #report(name: string, args: unknown[]): void {
     const started = this.#timers.get(name);
     if (started === undefined) {
@@ -136,7 +144,7 @@ export class ExecutionConsole implements ScopeConsole {
       return;
     }
     const passed = Math.floor(monotonicMs() - started);
-    this.#log.add("INFO", [`${name}: ${passed}ms`, ...args.map(formatArgument)]);
+    this.#log.add("INFO", [`${name}: ${passed}ms`, ...args.map((arg) => this.#format(arg))]);
   }
 }
 

@@ -1,12 +1,15 @@
 // What a thrown value looks like to the developer (spec function-runtime 5): message, mapped stack
 // frames, data of a ConvexError, and the text form T.
 
+import { types } from "node:util";
 import type { FunctionError } from "../types.ts";
 import { decodeValue, stringifyValue } from "../../engine/values/json.ts";
 import { originalPosition } from "./source_maps.ts";
 
 const MESSAGE_BYTES_MAX = 65_536;
 const FRAMES_MAX = 10;
+/** The runtime's own frames, which are dropped, stand between the function's: V8 counts them all. */
+export const STACK_FRAMES_MAX = 50;
 /** Frames of the platform's own library at either end of a stack say nothing to the developer. */
 const LIBRARY_FRAME = /convex\/src\/server\/impl|udf-runtime\/src/;
 const CONVEX_ERROR = Symbol.for("ConvexError");
@@ -108,6 +111,11 @@ export function plainError(message: string, data?: string): FunctionError {
   return { text: `${message}\n`, ...data !== undefined && { data } };
 }
 
+/** Whether the value is an error, of whatever realm (private_realm.ts). */
+export function isError(value: unknown): value is Error {
+  return value instanceof Error || types.isNativeError(value);
+}
+
 /** The error that a thrown value becomes for the caller of the function. */
 export function describeThrown(thrown: unknown): FunctionError {
   try {
@@ -119,8 +127,8 @@ export function describeThrown(thrown: unknown): FunctionError {
 }
 
 function describe(thrown: unknown): FunctionError {
-  if (thrown instanceof Error && messageErrors.has(thrown)) return plainError(thrown.message);
-  if (!(thrown instanceof Error)) return plainError(cut(`Uncaught ${printThrown(thrown)}`));
+  if (isError(thrown) && messageErrors.has(thrown)) return plainError(thrown.message);
+  if (!isError(thrown)) return plainError(cut(`Uncaught ${printThrown(thrown)}`));
   let message = `Uncaught ${errorTitle(thrown)}`;
   const data = convexErrorData(thrown);
   if (data.problem !== undefined) message = `ConvexError with invalid data: ${data.problem}`;

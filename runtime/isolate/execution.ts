@@ -28,9 +28,11 @@ import {
   componentCode,
   dynamicImportUnsupported,
   environmentVariable,
+  type ImportedModules,
   requireExport,
   type SystemUrls,
 } from "./imported_modules.ts";
+import { isRefusedWrite } from "./intrinsics.ts";
 import type { InstanceCache } from "./instance_cache.ts";
 import { invoke } from "./invocation.ts";
 import {
@@ -94,6 +96,7 @@ export class Execution {
   systemMs = 0;
   readonly #pending: PendingOperation[] = [];
   #function: AnalyzedFunction | null = null;
+  #modules: ImportedModules | null = null;
   /** How the function's own promise ended. */
   #settled: { readonly ok: boolean; readonly value: unknown } | null = null;
   #unhandled: { readonly reason: unknown } | null = null;
@@ -146,14 +149,15 @@ export class Execution {
     const { run, services } = this;
     const { component, module, name } = run.path;
     let registered: unknown;
-    let globals: Map<PropertyKey, unknown>;
+    let modules: ImportedModules;
     const code = componentCode(run.code, component, services.urls);
     try {
       const { reuse } = run.state;
       const loaded = services.instances.take(component, module, code, reuse.allowSealed);
       if (loaded.modules.isSealed) reuse.entries.push({ component, path: module });
       for (const line of loaded.modules.logLines) this.log.append(line);
-      globals = loaded.modules.globalsForRun();
+      modules = loaded.modules;
+      this.#modules = modules;
       registered = requireExport(loaded.exports, module, name);
     } catch (thrown) {
       if (thrown instanceof PlatformError) throw thrown;
@@ -161,7 +165,7 @@ export class Execution {
       return;
     }
     const promise = runInScope(
-      this.#scope(globals),
+      this.#scope(modules),
       () => invoke(registered, run.kind, canonicalName(run.path), this.request.args),
     );
     promise.then(
@@ -170,13 +174,13 @@ export class Execution {
     );
   }
 
-  #scope(globals: Map<PropertyKey, unknown>): Scope {
+  #scope(modules: ImportedModules): Scope {
     const { run, services } = this;
     return {
       phase: "transaction",
       clock: run.state.clock,
       random: this.random,
-      console: new ExecutionConsole(this.log),
+      console: new ExecutionConsole(this.log, modules.realm),
       syscalls: {
         syscall: (name, args) => this.#syscall(name, args),
         asyncSyscall: (name, args) => this.#asyncSyscall(name, args),
@@ -184,10 +188,11 @@ export class Execution {
           throw new Error(`Unknown operation ${name}`);
         },
       },
-      globals,
+      globals: modules.globalsForRun(),
       environmentVariable: (name) =>
         environmentVariable(run.code, run.path.component, services.urls, name),
       swallowedTypeError: (error) => run.state.reuse.note(error),
+      refusedWrite: () => this.#noteRefusedWrite(),
       unhandledRejection: (reason) => this.#unhandled ??= { reason },
       importDynamically: dynamicImportUnsupported,
     };
@@ -254,7 +259,16 @@ export class Execution {
 
   #describe(thrown: unknown): FunctionError {
     this.run.state.reuse.note(thrown);
+    if (thrown instanceof TypeError && isRefusedWrite(thrown)) this.#noteRefusedWrite();
     return describeThrown(thrown);
+  }
+
+  /** The function tried to change a built-in object. */
+  #noteRefusedWrite(): void {
+    const modules = this.#modules;
+    if (modules === null || modules.realm !== null) return;
+    const { component, module } = this.run.path;
+    this.run.state.reuse.patching.push({ component, path: module, modules });
   }
 
   /** Runs the oldest pending operation, or as many reads as stand together. */

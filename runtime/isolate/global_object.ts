@@ -6,7 +6,7 @@ import { findScope } from "./scope.ts";
 const { defineProperty, getOwnPropertyDescriptor } = Object;
 const { ownKeys } = Reflect;
 
-/** Assigned names beyond this many are only found on `globalThis`, not bare. */
+/** Code that assigns more names than this gets a private realm. */
 const ROUTED_NAMES_MAX = 1000;
 
 /** Stands in a scope's globals for a built-in name that the code deleted. */
@@ -35,10 +35,12 @@ export function createGlobalObject(realm: object, ownObjects: OwnObjects): objec
     return made;
   };
 
-  const route = (name: string): void => {
-    if (routed.has(name) || routed.size >= ROUTED_NAMES_MAX) return;
+  /** False when the bare name cannot be made to ask: that of a built-in of the language. */
+  const route = (name: string): boolean => {
+    if (routed.has(name)) return true;
     const present = getOwnPropertyDescriptor(realm, name);
-    if (present !== undefined && !present.configurable) return;
+    if (present !== undefined && !present.configurable) return false;
+    if (routed.size >= ROUTED_NAMES_MAX) return false;
     routed.set(name, present?.value);
     defineProperty(realm, name, {
       configurable: false,
@@ -46,13 +48,14 @@ export function createGlobalObject(realm: object, ownObjects: OwnObjects): objec
       get: () => read(name),
       set: (value) => void findScope()?.globals.set(name, value),
     });
+    return true;
   };
 
   const assign = (key: PropertyKey, value: unknown): boolean => {
     const globals = findScope()?.globals;
     if (globals === undefined) return false;
     // Symbols are no names that code can use bare.
-    if (typeof key === "string") route(key);
+    if (typeof key === "string" && !route(key)) findScope()?.refusedWrite?.();
     globals.set(key, value);
     return true;
   };

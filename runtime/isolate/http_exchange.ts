@@ -1,6 +1,7 @@
 // The request and the response of one HTTP action (spec function-runtime 3.4): live objects for user
 // code, byte streams on the pipe.
 
+import { types } from "node:util";
 import { userError } from "../../engine/errors.ts";
 import type { ByteStreams } from "../byte_streams.ts";
 import type { LimitUsage } from "../limit_usage.ts";
@@ -193,7 +194,7 @@ class ResponseSender {
 
 /** @throws TypeError for a chunk that is no bytes */
 function toBytes(chunk: unknown): Uint8Array {
-  if (chunk instanceof Uint8Array) return chunk;
+  if (types.isUint8Array(chunk)) return chunk;
   throw new TypeError("The body of a Response must be a stream of Uint8Array chunks");
 }
 

@@ -11,8 +11,10 @@ import { decodeBase64 } from "../../engine/values/base64.ts";
 import { ImportClock } from "./clock.ts";
 import type { CodeAccess, ModuleSource } from "./code_view.ts";
 import { ExecutionConsole, type LogLimits, LogLines } from "./console.ts";
+import { isRefusedWrite } from "./intrinsics.ts";
 import type { ScopeReports } from "./instance_seal.ts";
 import { type ModuleExports, ModuleInstances, type ModuleProvider } from "./module_loader.ts";
+import { PrivateRealm } from "./private_realm.ts";
 import { RandomStream } from "./random.ts";
 import { runInScope, type Scope, type ScopeClock, type ScopeSyscalls } from "./scope.ts";
 
@@ -107,12 +109,14 @@ export class ImportedModules {
   #code: ComponentCode;
   /** No run can change the instances: they may serve any number of runs. */
   isSealed = false;
+  #refusedWrite = false;
 
   constructor(
     code: ComponentCode,
     limits: LogLimits,
     overrides: ImportOverrides = {},
     reports: ScopeReports | null = null,
+    readonly realm: PrivateRealm | null = null,
   ) {
     this.#code = code;
     this.#config = code.config;
@@ -123,13 +127,13 @@ export class ImportedModules {
       source: (hash) => this.#code.provider.source(hash),
       synthetic: code.provider.synthetic,
     };
-    this.#instances = new ModuleInstances(provider, reports);
+    this.#instances = new ModuleInstances(provider, reports, realm);
     const environment = overrides.environmentVariable ?? code.environmentVariable;
     this.#scope = {
       phase: "import",
       clock: overrides.clock ?? new ImportClock(code.config?.importPhaseUnixTimestamp ?? 0),
       random: overrides.random ?? importRandom(code.config),
-      console: new ExecutionConsole(log),
+      console: new ExecutionConsole(log, realm),
       syscalls: IMPORT_SYSCALLS,
       environmentVariable: (name) => {
         const value = environment(name);
@@ -137,6 +141,9 @@ export class ImportedModules {
         return value;
       },
       globals: this.globals,
+      refusedWrite: () => {
+        this.#refusedWrite = true;
+      },
       unhandledRejection: () => {
         // A promise that module code left behind: nobody waits for it.
       },
@@ -147,6 +154,16 @@ export class ImportedModules {
   /** When the modules believe they were imported, in milliseconds. */
   get originMs(): number {
     return this.#config?.importPhaseUnixTimestamp ?? 0;
+  }
+
+  /** The modules' top level tried to change built-in objects: they need a private realm. */
+  get needsPrivateRealm(): boolean {
+    return this.realm === null && this.#refusedWrite;
+  }
+
+  /** The modules' functions may try it. */
+  get mayNeedPrivateRealm(): boolean {
+    return this.realm === null && (this.#refusedWrite || this.#instances.seemsToPatch);
   }
 
   /** Tries to make the instances unchangeable; says what stands in the way. */
@@ -171,7 +188,12 @@ export class ImportedModules {
    * @throws PlatformError when it does not exist; whatever its code throws.
    */
   load(path: string): ModuleExports {
-    return this.evaluate(() => this.#instances.load(path));
+    try {
+      return this.evaluate(() => this.#instances.load(path));
+    } catch (error) {
+      if (error instanceof TypeError && isRefusedWrite(error)) this.#refusedWrite = true;
+      throw error;
+    }
   }
 
   loadFrom(specifier: string, importer: string): ModuleExports {
@@ -193,6 +215,42 @@ export class ImportedModules {
     if (isSame) this.#code = code;
     return isSame;
   }
+}
+
+/** Modules of an entry, and what it exports. */
+export interface LoadedModule {
+  readonly modules: ImportedModules;
+  readonly exports: ModuleExports;
+}
+
+/**
+ * Loads an entry and all that it imports; in a private realm if it turns out that the modules need one.
+ * @param isEager make that realm also when functions of the modules may need it later.
+ * @throws whatever evaluation throws.
+ */
+export function loadEntry(
+  path: string,
+  create: (realm: PrivateRealm | null) => ImportedModules,
+  isEager = false,
+): LoadedModule {
+  const modules = create(null);
+  try {
+    const exports = modules.load(path);
+    const isPrivate = isEager ? modules.mayNeedPrivateRealm : modules.needsPrivateRealm;
+    if (!isPrivate) return { modules, exports };
+  } catch (error) {
+    if (!modules.needsPrivateRealm) throw error;
+  }
+  return loadPrivately(path, create);
+}
+
+/** Loads an entry into a private realm. @throws whatever evaluation throws. */
+export function loadPrivately(
+  path: string,
+  create: (realm: PrivateRealm | null) => ImportedModules,
+): LoadedModule {
+  const modules = create(new PrivateRealm());
+  return { modules, exports: modules.load(path) };
 }
 
 function sameConfig(a: UdfConfig | null, b: UdfConfig | null): boolean {

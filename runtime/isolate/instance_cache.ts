@@ -1,20 +1,22 @@
 // Live modules ready for use. Every run gets instances that it cannot tell from fresh ones: fresh
 // ones, made in advance while the isolate had nothing to do; or sealed ones, which no run can change
-// (instance_seal.ts); or, where user code asked for it (`experimental_reuseContext`), used ones.
+// (instance_seal.ts); or, where user code asked for it (`experimental_reuseContext`), used ones. Entries
+// whose code changes built-in objects get a private realm for each run (private_realm.ts).
 
 import type { ComponentId } from "../../engine/types.ts";
 import type { LogLimits } from "./console.ts";
-import { type ComponentCode, ImportedModules } from "./imported_modules.ts";
+import {
+  type ComponentCode,
+  ImportedModules,
+  type LoadedModule,
+  loadEntry,
+  loadPrivately,
+} from "./imported_modules.ts";
 import { ScopeReports } from "./instance_seal.ts";
-import type { ModuleExports } from "./module_loader.ts";
+import type { PrivateRealm } from "./private_realm.ts";
 
-/** Kept instances, instances made in advance, and entries known to be single-use, each. */
+/** Kept instances, instances made in advance, and entries known to need fresh ones, each. */
 const INSTANCES_MAX = 256;
-
-export interface LoadedModule {
-  readonly modules: ImportedModules;
-  readonly exports: ModuleExports;
-}
 
 export class InstanceCache {
   readonly #limits: LogLimits;
@@ -23,6 +25,8 @@ export class InstanceCache {
   readonly #ready = new Map<string, LoadedModule>();
   /** Entries whose modules, as they were, could not be sealed. */
   readonly #singleUse = new Map<string, ImportedModules>();
+  /** Entries whose modules, as they were, change built-in objects. */
+  readonly #private = new Map<string, ImportedModules>();
   /** Entries that were used since the last time of leisure. */
   readonly #wanted = new Map<string, { component: ComponentId; path: string }>();
 
@@ -50,12 +54,15 @@ export class InstanceCache {
         return kept;
       }
     }
-    if (allowSealed && !this.#isSingleUse(key, code)) return this.#loadSealed(key, path, code);
+    const isPrivate = isKnown(this.#private, key, code);
+    if (!isPrivate && allowSealed && !isKnown(this.#singleUse, key, code)) {
+      return this.#loadSealed(key, path, code);
+    }
     const ready = this.#ready.get(key);
     this.#ready.delete(key);
     const loaded = ready !== undefined && ready.modules.adopt(code)
       ? ready
-      : this.#load(path, code);
+      : this.#load(key, path, code, isPrivate);
     if (loaded.exports.experimental_reuseContext === true) {
       put(this.#kept, key, loaded);
     } else {
@@ -73,6 +80,14 @@ export class InstanceCache {
     put(this.#singleUse, key, kept.modules);
   }
 
+  /** A run tried to change built-in objects: from now on every run gets a realm of its own. */
+  requirePrivateRealm(component: ComponentId, path: string, modules: ImportedModules): void {
+    const key = `${component}\0${path}`;
+    this.#kept.delete(key);
+    this.#ready.delete(key);
+    put(this.#private, key, modules);
+  }
+
   /** Whether {@link prepareOne} has something to do. */
   get wantsTime(): boolean {
     return this.#wanted.size > 0;
@@ -86,34 +101,48 @@ export class InstanceCache {
     this.#wanted.delete(key);
     if (this.#ready.has(key)) return;
     try {
-      put(this.#ready, key, this.#load(path, codeOf(component)));
+      const code = codeOf(component);
+      put(this.#ready, key, this.#load(key, path, code, isKnown(this.#private, key, code)));
     } catch {
       // The next run evaluates again and reports the error.
     }
   }
 
-  #isSingleUse(key: string, code: ComponentCode): boolean {
-    const known = this.#singleUse.get(key);
-    if (known === undefined) return false;
-    if (known.adopt(code)) return true;
-    this.#singleUse.delete(key);
-    return false;
-  }
-
   /** Loads the modules and seals them if that is possible; keeps them then. */
   #loadSealed(key: string, path: string, code: ComponentCode): LoadedModule {
-    const modules = new ImportedModules(code, this.#limits, {}, new ScopeReports());
-    const loaded = { modules, exports: modules.load(path) };
-    const wantsUsed = loaded.exports.experimental_reuseContext === true;
-    if (modules.seal() === null || wantsUsed) put(this.#kept, key, loaded);
+    const loaded = loadEntry(path, (realm) => {
+      const reports = realm === null ? new ScopeReports() : null;
+      return new ImportedModules(code, this.#limits, {}, reports, realm);
+    });
+    const { modules, exports } = loaded;
+    const wantsUsed = exports.experimental_reuseContext === true;
+    if (modules.realm !== null && !wantsUsed) put(this.#private, key, modules);
+    else if (modules.seal() === null || wantsUsed) put(this.#kept, key, loaded);
     else put(this.#singleUse, key, modules);
     return loaded;
   }
 
-  #load(path: string, code: ComponentCode): LoadedModule {
-    const modules = new ImportedModules(code, this.#limits);
-    return { modules, exports: modules.load(path) };
+  #load(key: string, path: string, code: ComponentCode, isPrivate: boolean): LoadedModule {
+    const create = (realm: PrivateRealm | null) =>
+      new ImportedModules(code, this.#limits, {}, null, realm);
+    if (isPrivate) return loadPrivately(path, create);
+    const loaded = loadEntry(path, create);
+    if (loaded.modules.realm !== null) put(this.#private, key, loaded.modules);
+    return loaded;
   }
+}
+
+/** Whether something is known of the entry as its code is now. */
+function isKnown(
+  entries: Map<string, ImportedModules>,
+  key: string,
+  code: ComponentCode,
+): boolean {
+  const known = entries.get(key);
+  if (known === undefined) return false;
+  if (known.adopt(code)) return true;
+  entries.delete(key);
+  return false;
 }
 
 function put<T>(map: Map<string, T>, key: string, value: T): void {

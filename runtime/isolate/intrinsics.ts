@@ -1,22 +1,11 @@
 // Makes the built-in objects of the realm unchangeable. The runtime and the engine share them with
 // user code: a patched `Map.prototype.get` would see the runtime's own data, and a patch would last
-// beyond the run that made it.
+// beyond the run that made it. Code that tries all the same runs again in a private realm.
 
 import { collectIntrinsics } from "./instance_seal.ts";
 
 const { defineProperty, freeze, getOwnPropertyDescriptor, getPrototypeOf } = Object;
 const { ownKeys } = Reflect;
-
-/**
- * Prototypes that may still get new properties, such as `BigInt.prototype.toJSON`: nothing of the
- * runtime looks for properties there that it does not know.
- */
-const EXTENSIBLE: readonly (readonly [string, object])[] = [
-  ["BigInt", BigInt.prototype],
-  ["Number", Number.prototype],
-  ["String", String.prototype],
-  ["Date", Date.prototype],
-];
 
 /** What generators inherit `next`, `return` and `throw` from. */
 const GENERATOR_PROTOTYPES: readonly object[] = [
@@ -104,10 +93,18 @@ export function lockIntrinsics(
     if (prototype !== undefined && found.has(prototype)) allowOverride(prototype);
   }
   for (const value of found) {
-    if (isExtensiblePrototype(value)) lockProperties(value);
-    else if (value !== Error) freeze(value);
+    if (value !== Error) freeze(value);
   }
   lockErrorConstructor();
+}
+
+/** What V8 says about writes to frozen objects, in strict code and in functions like `defineProperty`. */
+const REFUSED_WRITE =
+  /^Cannot (?:assign to read only|add|define|redefine|delete) property|is not extensible$|^Immutable prototype object/;
+
+/** Whether the error may come of a try to change a locked object. */
+export function isRefusedWrite(error: TypeError): boolean {
+  return REFUSED_WRITE.test(error.message);
 }
 
 let intrinsics: WeakSet<object> = new WeakSet();
@@ -124,20 +121,6 @@ export function isIntrinsic(value: object): boolean {
 
 /** From a global name over its prototype to the prototype's values. */
 const COLLECT_DEPTH = 3;
-
-function isExtensiblePrototype(value: object): boolean {
-  return EXTENSIBLE.some(([, prototype]) => prototype === value);
-}
-
-function lockProperties(value: object): void {
-  for (const key of ownKeys(value)) {
-    const descriptor = getOwnPropertyDescriptor(value, key)!;
-    if (!descriptor.configurable) continue;
-    if ("value" in descriptor) descriptor.writable = false;
-    descriptor.configurable = false;
-    defineProperty(value, key, descriptor);
-  }
-}
 
 /** `Error.stackTraceLimit` stays a developer's setting; V8 insists on a plain property. */
 function lockErrorConstructor(): void {

@@ -1,10 +1,11 @@
 // Turns the process's realm into the function runtime's: only the platform's globals, all of them
 // unchangeable, no way to the host. Runs once, after everything the runtime needs was imported.
 
-import { prepareStackTrace } from "./errors.ts";
+import { prepareStackTrace, STACK_FRAMES_MAX } from "./errors.ts";
 import { createGlobalObject } from "./global_object.ts";
+import { preparePrivateRealms } from "./private_realm.ts";
 import { captureNetwork, onUncaught, revokePermissions } from "./host.ts";
-import { lockIntrinsics, rememberIntrinsics } from "./intrinsics.ts";
+import { isIntrinsic, lockIntrinsics, rememberIntrinsics } from "./intrinsics.ts";
 import {
   AsyncLocalStorage,
   AsyncResource,
@@ -13,7 +14,9 @@ import {
   createDate,
   createProcessEnv,
   createStructuredClone,
+  forbidWaiting,
   replaceCryptoRandomness,
+  replaceDefaultNow,
   replaceMathRandom,
   replacePerformanceClock,
   requireAction,
@@ -23,9 +26,6 @@ import {
 } from "./realm_globals.ts";
 import { createFetch, createTimers } from "./realm_network.ts";
 import { findScope, noteCaught } from "./scope.ts";
-
-/** The runtime's own frames, which are dropped, stand between the function's: V8 counts them all. */
-const STACK_FRAMES_MAX = 50;
 
 /** The language itself. */
 const LANGUAGE_NAMES = `Object Function Array Number parseFloat parseInt Infinity NaN undefined
@@ -62,11 +62,13 @@ export function lockDown(options: LockdownOptions): void {
 
   touchLazyGlobals(realm);
   watchRejectionHandlers();
-  replaceMathRandom();
+  watchReflection();
+  replaceMathRandom(Math);
   replaceCryptoRandomness();
   replacePerformanceClock();
   restrictForms();
   define(realm, "Date", createDate(Date));
+  replaceDefaultNow(Intl.DateTimeFormat.prototype);
   define(realm, "WeakRef", StrongRef);
   define(realm, "FinalizationRegistry", SilentRegistry);
   define(realm, "Convex", createConvex());
@@ -75,7 +77,8 @@ export function lockDown(options: LockdownOptions): void {
   define(realm, "structuredClone", createStructuredClone(structuredClone));
   define(realm, "fetch", createFetch(network));
   for (const [name, timer] of Object.entries(createTimers(network))) define(realm, name, timer);
-  forbidWaiting();
+  forbidWaiting(Atomics);
+  restrictAbortTimeout();
   Error.stackTraceLimit = STACK_FRAMES_MAX;
   Object.defineProperty(Error, "prepareStackTrace", {
     get: () => prepareStackTrace,
@@ -105,6 +108,7 @@ export function lockDown(options: LockdownOptions): void {
   define(realm, "self", globalObject);
   lockNames(realm);
   rememberIntrinsics(realm);
+  preparePrivateRealms(realm, LANGUAGE_NAMES, PLATFORM_NAMES);
 }
 
 /** Handlers of rejections swallow errors just as catch clauses do (instance_seal.ts). */
@@ -127,6 +131,22 @@ function watchRejectionHandlers(): void {
       },
     }.then,
   );
+}
+
+/** Functions of `Reflect` answer false where others throw. */
+function watchReflection(): void {
+  const { apply } = Reflect;
+  for (const name of ["set", "defineProperty", "deleteProperty", "setPrototypeOf"] as const) {
+    const native = Reflect[name] as (...args: unknown[]) => boolean;
+    const watched = {
+      [name](...args: unknown[]): boolean {
+        const succeeded = apply(native, Reflect, args);
+        if (!succeeded && isIntrinsic(args[0] as object)) findScope()?.refusedWrite?.();
+        return succeeded;
+      },
+    };
+    define(Reflect, name, watched[name]);
+  }
 }
 
 /** Deno reports errors that event listeners throw through a method of the global object. */
@@ -158,12 +178,8 @@ function touchLazyGlobals(realm: Record<string, unknown>): void {
   }
 }
 
-/** `Atomics.wait` would stop the process, `waitAsync` is a timer. */
-function forbidWaiting(): void {
-  const refuse = () => {
-    throw new TypeError("Atomics.wait cannot be called in this context");
-  };
-  for (const name of ["wait", "waitAsync"]) define(Atomics, name, refuse);
+/** A timer that is no function of the global object. */
+function restrictAbortTimeout(): void {
   const native = AbortSignal.timeout;
   define(AbortSignal, "timeout", (delay: number) => {
     requireAction("setTimeout");
@@ -182,13 +198,16 @@ function removeOthers(realm: Record<string, unknown>): void {
   }
 }
 
-/** Fixes the names of the global object, so that nobody can put something else in their place. */
+/**
+ * Fixes the names of the global object, so that nobody can put something else in their place but
+ * through `globalThis`, which keeps it for the run (global_object.ts).
+ */
 function lockNames(realm: Record<string, unknown>): void {
   for (const name of Reflect.ownKeys(realm)) {
     const descriptor = Object.getOwnPropertyDescriptor(realm, name)!;
-    if (!descriptor.configurable || REPLACEABLE_NAMES.has(name as string)) continue;
+    if (!descriptor.configurable) continue;
     if ("value" in descriptor) descriptor.writable = false;
-    descriptor.configurable = false;
+    descriptor.configurable = REPLACEABLE_NAMES.has(name as string);
     Object.defineProperty(realm, name, descriptor);
   }
 }

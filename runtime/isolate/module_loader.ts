@@ -7,6 +7,7 @@ import type { ModuleSource } from "./code_view.ts";
 import { markAsMessage } from "./errors.ts";
 import { type ScopeReports, seal } from "./instance_seal.ts";
 import { isIntrinsic } from "./intrinsics.ts";
+import type { PrivateRealm } from "./private_realm.ts";
 import { currentScope, noteCaught } from "./scope.ts";
 import { forgetScript, registerScript } from "./source_maps.ts";
 
@@ -31,10 +32,13 @@ type Wrapper = (
 ) => void;
 
 interface CompiledModule {
+  readonly script: Script;
   readonly wrapper: Wrapper;
   readonly path: string;
   readonly hash: string;
   readonly reuseObstacle: string | null;
+  /** The text looks as if it changed built-in objects, perhaps only while a function runs. */
+  readonly seemsToPatch: boolean;
   /** What the module's import specifiers mean. */
   readonly resolved: Map<string, string>;
 }
@@ -65,11 +69,13 @@ function compile(path: string, hash: string, provider: ModuleProvider): Compiled
   });
   const wrapper = script.runInThisContext() as Wrapper;
   const compiled: CompiledModule = {
+    script,
     wrapper,
     path,
     hash,
     // A module of unknown origin was not instrumented.
     reuseObstacle: reuseObstacle === undefined ? "it was not analyzed" : reuseObstacle,
+    seemsToPatch: PATCHES_BUILT_IN.test(code),
     resolved: new Map<string, string>(),
   };
   if (compiledModules.size >= COMPILED_MODULES_MAX) {
@@ -79,6 +85,25 @@ function compile(path: string, hash: string, provider: ModuleProvider): Compiled
   compiledModules.set(key, compiled);
   return compiled;
 }
+
+/** Names of objects whose properties code likes to change. */
+const BUILT_IN =
+  "(?:Object|Array|String|Number|Boolean|BigInt|Symbol|Date|Promise|RegExp|Function|" +
+  "Map|Set|WeakMap|WeakSet|(?:Type|Range|Syntax|Reference|Eval|URI|Aggregate)?Error|ArrayBuffer|" +
+  "(?:Uint|Int|Float|BigInt|BigUint)\\d+(?:Clamped)?Array|Math|JSON|Reflect|Intl|Iterator|crypto|" +
+  "performance|Request|Response|Headers|FormData|URL|URLSearchParams|Blob|File)";
+/** Names that code likes to replace. */
+const REPLACED =
+  "(?:Date|Promise|Math|JSON|Intl|Symbol|Map|Set|crypto|performance|fetch|process|console|" +
+  "setTimeout|setInterval|Request|Response|Headers|FormData|URL)";
+const OWN = `(?<![\\w$.])(?:globalThis\\.|self\\.)?`;
+/** `Array.prototype.x =`, `delete Math.x`, `Object.defineProperty(String.prototype`, `Date =`, … */
+const PATCHES_BUILT_IN = new RegExp([
+  `${OWN}${BUILT_IN}(?:\\.prototype)?(?:\\.[\\w$]+|\\[[^\\]]*\\])\\s*=(?![=>])`,
+  `${OWN}${REPLACED}\\s*=(?![=>])`,
+  `\\bdelete\\s+(?:globalThis\\.|self\\.)?${BUILT_IN}\\b`,
+  `\\b(?:definePropert(?:y|ies)|assign|setPrototypeOf|set)\\(\\s*${BUILT_IN}(?:\\.prototype)?\\s*,`,
+].join("|"));
 
 function scriptName(path: string, hash: string): string {
   return `convex:/${hash.slice(0, 16)}/${path}`;
@@ -93,8 +118,15 @@ export class ModuleInstances {
   /** What the top levels tell while they run, if the instances may serve several runs. */
   #reports: ScopeReports | null;
   readonly #stopReports: (() => void)[] = [];
+  /** Some module's text looks as if it changed built-in objects. */
+  seemsToPatch = false;
 
-  constructor(provider: ModuleProvider, reports: ScopeReports | null = null) {
+  /** @param realm where the modules live; null for the one that all runs share. */
+  constructor(
+    provider: ModuleProvider,
+    reports: ScopeReports | null = null,
+    private readonly realm: PrivateRealm | null = null,
+  ) {
     this.#provider = provider;
     this.#reports = reports;
   }
@@ -136,11 +168,16 @@ export class ModuleInstances {
     const compiled = compile(path, found.hash, this.#provider);
     const reports = this.#reports;
     if (reports !== null) reports.obstacle ??= compiled.reuseObstacle;
-    const module = { exports: {} as ModuleExports };
+    this.seemsToPatch ||= compiled.seemsToPatch;
+    const { realm } = this;
+    const module = { exports: realm?.createObject() ?? {} };
     // Before evaluation: in an import cycle the others see the exports that exist so far.
     this.#modules.set(path, module);
     const require = (specifier: string) => this.#require(specifier, compiled);
-    compiled.wrapper(
+    const wrapper = realm === null
+      ? compiled.wrapper
+      : realm.run(compiled.script) as CompiledModule["wrapper"];
+    wrapper(
       module.exports,
       require,
       module,

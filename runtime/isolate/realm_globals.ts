@@ -64,12 +64,11 @@ export function createDate(RealDate: DateConstructor): DateConstructor {
     writable: true,
     configurable: true,
   });
-  replaceDefaultNow(Intl.DateTimeFormat.prototype);
   return ScopedDate;
 }
 
 /** `format()` and `formatToParts()` without a date mean now. */
-function replaceDefaultNow(prototype: Intl.DateTimeFormat): void {
+export function replaceDefaultNow(prototype: Intl.DateTimeFormat): void {
   replaceMethod(prototype, "formatToParts", (original) =>
     function (this: unknown, date?: unknown) {
       return original.call(this, (date ?? currentScope().clock.now()) as never);
@@ -85,8 +84,16 @@ function replaceDefaultNow(prototype: Intl.DateTimeFormat): void {
   });
 }
 
-export function replaceMathRandom(): void {
-  replaceMethod(Math, "random", () => () => currentScope().random.nextFraction());
+export function replaceMathRandom(math: Math): void {
+  replaceMethod(math, "random", () => () => currentScope().random.nextFraction());
+}
+
+/** `Atomics.wait` would stop the process, `waitAsync` is a timer. */
+export function forbidWaiting(atomics: Atomics): void {
+  const refuse = () => {
+    throw new TypeError("Atomics.wait cannot be called in this context");
+  };
+  for (const name of ["wait", "waitAsync"]) replaceMethod(atomics, name, () => refuse);
 }
 
 /** Bodies become forms in actions only (spec function-runtime 4). */

@@ -2,6 +2,7 @@
 // console, Convex, …) are the same objects for all executions and ask here. V8 carries the scope
 // along promise chains, so it is right also when actions interleave.
 
+import { isRefusedWrite } from "./intrinsics.ts";
 import { getAsyncContext, setAsyncContext } from "./host.ts";
 import type { RandomStream } from "./random.ts";
 
@@ -44,6 +45,8 @@ export interface Scope {
   readonly globals: Map<PropertyKey, unknown>;
   /** User code swallowed an error that a write to a sealed instance may have thrown. */
   swallowedTypeError?(error: TypeError): void;
+  /** The code tried to change a built-in object, which works in a private realm only. */
+  refusedWrite?(): void;
   /** A rejection that nobody handled by the end of a drain of the microtask queue. */
   unhandledRejection(reason: unknown): void;
   /** Loads a module for `import()`. */
@@ -132,5 +135,8 @@ export function captureContext(): unknown {
 
 /** Sees every error that user code catches, see instance_seal.ts. */
 export function noteCaught(error: unknown): void {
-  if (error instanceof TypeError) findScope()?.swallowedTypeError?.(error);
+  if (!(error instanceof TypeError)) return;
+  const scope = findScope();
+  scope?.swallowedTypeError?.(error);
+  if (isRefusedWrite(error)) scope?.refusedWrite?.();
 }

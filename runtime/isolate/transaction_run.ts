@@ -11,6 +11,7 @@ import type { FunctionPath } from "../types.ts";
 import type { UploadTokens } from "../upload_tokens.ts";
 import type { TransactionClock } from "./clock.ts";
 import type { CodeAccess } from "./code_view.ts";
+import type { ImportedModules } from "./imported_modules.ts";
 
 /** What functions need to speak of files. */
 export interface FileServices {
@@ -32,10 +33,17 @@ export interface RunState {
   readonly reuse: ReuseState;
 }
 
-/** What a run and its nested calls have to do with sealed module instances. */
+interface Entry {
+  readonly component: ComponentId;
+  readonly path: string;
+}
+
+/** What a run and its nested calls have to do with what they share with other runs. */
 export class ReuseState {
   /** Entries whose sealed instances were used. */
-  readonly entries: { readonly component: ComponentId; readonly path: string }[] = [];
+  readonly entries: Entry[] = [];
+  /** Entries that tried to change built-in objects. */
+  readonly patching: (Entry & { readonly modules: ImportedModules })[] = [];
   #sawTypeError = false;
 
   constructor(readonly allowSealed: boolean) {}
@@ -47,7 +55,13 @@ export class ReuseState {
 
   /** A write to a sealed instance may have failed: fresh instances must show what happens there. */
   get isDoubtful(): boolean {
-    return this.#sawTypeError && this.entries.length > 0;
+    const sawRefusal = this.#sawTypeError || this.patching.length > 0;
+    return sawRefusal && this.entries.length > 0;
+  }
+
+  /** Built-in objects, and no sealed instances, refused to change: private realms must let them. */
+  get needsPrivateRealm(): boolean {
+    return this.patching.length > 0 && this.entries.length === 0;
   }
 }
 

@@ -143,7 +143,7 @@ export class Transactions {
       drive(execution, (failure) => {
         if (failure !== undefined) {
           fail(failure);
-        } else if (this.#isDoubtful(execution)) {
+        } else if (this.#mustRepeat(execution)) {
           attempt(false);
         } else {
           done(this.#result(call, chainSeq, execution, startedMs));
@@ -159,12 +159,21 @@ export class Transactions {
     return code.deployment()?.state !== "paused" && beginJob(tx, jobRecord);
   }
 
-  /** Whether sealed instances may have shown; their entries get fresh instances from now on. */
-  #isDoubtful(execution: Execution): boolean {
+  /**
+   * Whether what runs share may have shown: sealed instances or locked built-ins. The entries get
+   * fresh instances or private realms from now on.
+   */
+  #mustRepeat(execution: Execution): boolean {
     const { reuse } = execution.run.state;
-    if (!reuse.isDoubtful) return false;
     const { instances } = this.#options.services;
-    for (const { component, path } of reuse.entries) instances.refuseSealed(component, path);
+    if (reuse.isDoubtful) {
+      for (const { component, path } of reuse.entries) instances.refuseSealed(component, path);
+      return true;
+    }
+    if (!reuse.needsPrivateRealm) return false;
+    for (const { component, path, modules } of reuse.patching) {
+      instances.requirePrivateRealm(component, path, modules);
+    }
     return true;
   }
 
