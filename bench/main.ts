@@ -3,6 +3,7 @@
 import { Environment } from "./environment.ts";
 import { missesFloor, printTable, type Row, toJson } from "./report.ts";
 import { fanOut } from "./scenarios/fan_out.ts";
+import { files } from "./scenarios/files.ts";
 import { httpActions } from "./scenarios/http_actions.ts";
 import { memoryAfter } from "./scenarios/memory.ts";
 import { pipelined } from "./scenarios/pipelined.ts";
@@ -21,6 +22,7 @@ const SCENARIOS: Readonly<Record<string, (environment: Environment) => Promise<R
   unrelated_subscriptions: unrelatedSubscriptions,
   scheduled,
   http_actions: httpActions,
+  files,
   memory: memoryAfter,
 };
 
