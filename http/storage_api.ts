@@ -6,6 +6,7 @@ import { PlatformError, userError } from "../engine/errors.ts";
 import { parseFileUuid, type StoredFile } from "../runtime/stored_files.ts";
 import { parseRange } from "./byte_range.ts";
 import { jsonResponse, requireParameter } from "./errors.ts";
+import { requestBytes } from "./request_bytes.ts";
 import type { RequestContext, Routes } from "./routes.ts";
 
 export const UPLOAD_PATH = "/api/storage/upload";
@@ -23,7 +24,7 @@ async function upload(context: RequestContext, deployment: Deployment): Promise<
   const component = deployment.verifyUploadToken(token);
   const contentType = request.headers.get("content-type");
   const digest = request.headers.get("digest");
-  const storageId = await deployment.files.store(request.body ?? noBytes(), {
+  const storageId = await deployment.files.store(requestBytes(request.body), {
     component,
     contentType: contentType === null ? null : checkContentType(contentType),
     sha256: digest === null ? null : parseDigest(digest),
@@ -73,5 +74,3 @@ function fileHeaders(file: StoredFile, length: number): Headers {
 function notFound(uuid: string): PlatformError {
   return new PlatformError("notFound", "FileNotFound", `File ${uuid} not found`);
 }
-
-async function* noBytes(): AsyncIterable<Uint8Array> {}

@@ -10,7 +10,8 @@ export interface ByteRange {
 export interface BlobStore {
   /**
    * Keeps the bytes under the key. When it resolves they survive a crash of the machine; when it
-   * rejects, nothing is left under the key that {@link list} would not show.
+   * rejects, nothing is left under the key that {@link list} would not show. A chunk is valid only
+   * until the next one is asked for.
    */
   write(key: string, bytes: AsyncIterable<Uint8Array>): Promise<void>;
   /** The bytes of the range, which lies within the blob. Null: there is no such blob. */

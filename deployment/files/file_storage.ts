@@ -49,7 +49,8 @@ export class FileStorage {
   }
 
   /**
-   * Stores a file. When it resolves, bytes and document are durable.
+   * Stores a file. When it resolves, bytes and document are durable. A chunk of `bytes` need not be
+   * valid for longer than until the next one is asked for.
    * @returns the id of its document
    * @throws PlatformError `Sha256Mismatch`; whatever reading `bytes` throws
    */

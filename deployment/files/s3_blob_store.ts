@@ -161,7 +161,8 @@ async function* partsOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   let size = 0;
   let count = 0;
   for await (const chunk of bytes) {
-    chunks.push(chunk);
+    // The sender's buffer is used again.
+    chunks.push(chunk.slice());
     size += chunk.length;
     if (size < FIRST_PART_BYTES * 2 ** Math.floor(count / PARTS_OF_ONE_SIZE)) continue;
     count++;
