@@ -1,0 +1,6 @@
+import { defineComponent } from "convex/server";
+import { v } from "convex/values";
+
+export default defineComponent("box", {
+  env: { KIND: v.optional(v.string()), SHARED: v.optional(v.string()) },
+});
