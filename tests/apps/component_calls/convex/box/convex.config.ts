@@ -1,3 +1,4 @@
+// A small component that is installed several times.
 import { defineComponent } from "convex/server";
 import { v } from "convex/values";
 

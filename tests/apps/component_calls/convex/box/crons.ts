@@ -1,3 +1,4 @@
+// The cron job that each box has for itself.
 import { cronJobs, makeFunctionReference } from "convex/server";
 
 const crons = cronJobs();

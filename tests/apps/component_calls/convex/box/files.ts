@@ -1,3 +1,4 @@
+// Files of a box.
 import {
   actionGeneric as action,
   mutationGeneric as mutation,

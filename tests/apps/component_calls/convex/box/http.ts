@@ -1,3 +1,4 @@
+// Routes of a box, at the path where it is mounted.
 import { httpActionGeneric as httpAction, httpRouter, makeFunctionReference } from "convex/server";
 
 const http = httpRouter();

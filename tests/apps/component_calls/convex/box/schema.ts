@@ -1,3 +1,4 @@
+// The tables of a box.
 import { defineSchema, defineTable } from "convex/server";
 import { v } from "convex/values";
 

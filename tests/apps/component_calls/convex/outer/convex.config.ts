@@ -1,3 +1,4 @@
+// A component with a box inside.
 import { defineComponent } from "convex/server";
 import box from "../box/convex.config.ts";
 
