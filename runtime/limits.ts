@@ -38,6 +38,11 @@ export const DEFAULT_RUNTIME_LIMITS: RuntimeLimits = {
   nestedDepth: 8,
 };
 
+/** A limit on time in the messages for developers: `500ms`, `1.5s`, `1800s`. */
+export function durationText(ms: number): string {
+  return ms < 1000 ? `${ms}ms` : `${ms / 1000}s`;
+}
+
 export type LimitName = keyof TransactionLimits | keyof RuntimeLimits;
 export type LimitUnit =
   | "documents"

@@ -115,7 +115,7 @@ function message(outcome: CallOutcome): string {
   return outcome.kind === "overrun" ? outcome.message : "";
 }
 
-const TIMED_OUT = "Function execution timed out (maximum duration: 0.4s)";
+const TIMED_OUT = "Function execution timed out (maximum duration: 400ms)";
 const OUT_OF_MEMORY = "JavaScript execution ran out of memory (maximum memory usage: 64 MB)";
 
 Deno.test("many calls of one turn all run, mutations in order in one chain", () =>

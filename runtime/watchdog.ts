@@ -2,7 +2,7 @@
 // cannot be asked (an endless loop answers nothing), so the watchdog looks from outside: signs of
 // life on the pipe, and the processor time that the kernel counts for the process.
 
-import type { RuntimeLimits } from "./limits.ts";
+import { durationText, type RuntimeLimits } from "./limits.ts";
 import type { ProcessUsage } from "./process_usage.ts";
 
 /** Why a call must end. "stuck": no processor time is used either; the process itself is at fault. */
@@ -92,7 +92,7 @@ export function overrunMessage(
 ): string {
   switch (overrun) {
     case "userTime":
-      return `Function execution timed out (maximum duration: ${limits.userTimeMs / 1000}s)`;
+      return `Function execution timed out (maximum duration: ${durationText(limits.userTimeMs)})`;
     case "systemTime":
       return "Your request timed out performing too many system operations.";
     case "memory":

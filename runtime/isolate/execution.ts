@@ -161,6 +161,7 @@ export class Execution {
       registered = requireExport(loaded.exports, module, name);
     } catch (thrown) {
       if (thrown instanceof PlatformError) throw thrown;
+      this.#countUserTime();
       this.#fail(this.#describe(thrown));
       return;
     }
@@ -172,6 +173,8 @@ export class Execution {
       (value) => this.#settled = { ok: true, value },
       (reason) => this.#settled = { ok: false, value: reason },
     );
+    // The modules' top levels and the handler up to its first `await` have run by now.
+    this.#countUserTime();
   }
 
   #scope(modules: ImportedModules): Scope {

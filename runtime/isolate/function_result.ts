@@ -7,6 +7,7 @@ import { decodeValue } from "../../engine/values/json.ts";
 import { formatSize, sizeOf } from "../../engine/values/size.ts";
 import type { IdContext } from "../../engine/values/validator.ts";
 import type { Json } from "../../engine/values/value.ts";
+import { durationText } from "../limits.ts";
 import type { FunctionError, FunctionKind } from "../types.ts";
 import { plainError } from "./errors.ts";
 
@@ -14,8 +15,7 @@ export const INTERNAL_ERROR_TEXT = "Your request couldn't be completed. Try agai
 export const SYSTEM_TIMEOUT_TEXT = "Your request timed out performing too many system operations.";
 
 export function userTimeoutText(limitMs: number): string {
-  const limit = limitMs % 1000 === 0 ? `${limitMs / 1000}s` : `${limitMs}ms`;
-  return `Function execution timed out (maximum duration: ${limit})`;
+  return `Function execution timed out (maximum duration: ${durationText(limitMs)})`;
 }
 
 /**

@@ -3,6 +3,7 @@
 
 import { types } from "node:util";
 import { userError } from "../../engine/errors.ts";
+import { formatSize } from "../../engine/values/size.ts";
 import type { ByteStreams } from "../byte_streams.ts";
 import type { LimitUsage } from "../limit_usage.ts";
 import { HTTP_BODY_STREAM } from "../stream_frames.ts";
@@ -184,9 +185,7 @@ class ResponseSender {
     const { log, responseBytesMax } = this.#options;
     log.addSystem(
       "ERROR",
-      `HttpResponseTooLarge: HTTP actions support responses up to ${
-        Math.floor(responseBytesMax / (1024 * 1024))
-      } MiB`,
+      `HttpResponseTooLarge: HTTP actions support responses up to ${formatSize(responseBytesMax)}`,
       "error:httpAction",
     );
   }

@@ -7,6 +7,7 @@ import {
   type TransactionUsage,
 } from "../../engine/limits.ts";
 import type { Transaction } from "../../engine/transaction.ts";
+import { durationText } from "../limits.ts";
 import type { LogLines } from "./console.ts";
 
 const WARNING_SHARE = 0.8;
@@ -127,12 +128,10 @@ export function warnTransaction(log: LogLines, tx: Transaction): void {
 
 export function warnUserTime(log: LogLines, userMs: number, limitMs: number): void {
   if (userMs <= limitMs * WARNING_SHARE || userMs > limitMs) return;
-  const limit = limitMs % 1000 === 0 ? `${limitMs / 1000}s` : `${limitMs}ms`;
   log.addSystem(
     "WARN",
-    `Function execution took a long time. (maximum duration: ${limit}, actual duration: ${
-      Math.round(userMs)
-    }ms).`,
+    `Function execution took a long time. (maximum duration: ${durationText(limitMs)}, ` +
+      `actual duration: ${durationText(Math.round(userMs))}).`,
     "warning:UserTimeout",
   );
 }

@@ -1,0 +1,6 @@
+// Imports the module that imports it.
+import { fromModules } from "../modules.ts";
+
+export function askBack(): string {
+  return fromModules();
+}
