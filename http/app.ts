@@ -13,6 +13,7 @@ import { allowOrigin, preflightResponse } from "./cors.ts";
 import { addDeployRoutes } from "./deploy_api.ts";
 import { addEnvironmentRoutes } from "./environment_api.ts";
 import { errorResponse } from "./errors.ts";
+import { HandlerDeadline } from "./handler_deadline.ts";
 import { addFunctionRoutes } from "./functions_api.ts";
 import { addLogRoutes } from "./logs_api.ts";
 import { addMetaRoutes } from "./meta.ts";
@@ -24,8 +25,6 @@ import { createSiteApp } from "./site.ts";
 import { addSchedulerRoutes } from "./scheduler_api.ts";
 import { syncPathVersion, upgradeToSync } from "./sync_upgrade.ts";
 
-/** A handler that takes longer answers 408; what it started goes on. */
-const HANDLER_TIMEOUT_MS = 300_000;
 /** HTTP actions, on the API port. */
 const SITE_PREFIX = "/http";
 
@@ -45,6 +44,7 @@ export function createApiApp(deployment: Deployment): HttpHandler {
   addSchedulerRoutes(routes, deployment);
   addStorageRoutes(routes, deployment);
   const route = routes.build();
+  const deadline = new HandlerDeadline();
   const site = createSiteApp(deployment, SITE_PREFIX);
 
   return async (request, info) => {
@@ -68,7 +68,7 @@ export function createApiApp(deployment: Deployment): HttpHandler {
     try {
       const handled = route(request, { client, clientAddress });
       // An upload takes as long as its sender needs.
-      response = await (path === UPLOAD_PATH ? handled : withTimeout(handled));
+      response = await (path === UPLOAD_PATH ? handled : deadline.bound(handled));
     } catch (error) {
       response = errorResponse(error, deployment.log, request);
     }
@@ -101,15 +101,4 @@ function withDeprecation(request: Request, response: Response): Response {
     response.headers.set("x-convex-deprecation-message", deprecation.message);
   }
   return response;
-}
-
-function withTimeout(response: Response | Promise<Response>): Response | Promise<Response> {
-  if (response instanceof Response) return response;
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => resolve(new Response(null, { status: 408 })),
-      HANDLER_TIMEOUT_MS,
-    );
-    response.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }

@@ -45,7 +45,8 @@ export class IsolateProcess<Outgoing = ToIsolate, Incoming = FromIsolate> {
   /** Two encoders: one collects while the bytes of the other are being written. */
   #collecting = new FrameEncoder();
   #writing = new FrameEncoder();
-  #flushing = false;
+  #isFlushDue = false;
+  #isWriting = false;
   #stopped = false;
   #ended = false;
   #fault: string | null = null;
@@ -82,9 +83,15 @@ export class IsolateProcess<Outgoing = ToIsolate, Incoming = FromIsolate> {
   send(frame: Outgoing): void {
     if (!this.alive) return;
     this.#collecting.add(frame);
-    if (this.#flushing) return;
-    this.#flushing = true;
-    queueMicrotask(() => this.#flush());
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    queueMicrotask(() => this.flush());
+  }
+
+  /** Sends what is queued now instead of at the end of the turn. */
+  flush(): void {
+    this.#isFlushDue = false;
+    if (!this.#isWriting) this.#write();
   }
 
   /** Ends the process at once. */
@@ -94,7 +101,8 @@ export class IsolateProcess<Outgoing = ToIsolate, Incoming = FromIsolate> {
     this.#signal();
   }
 
-  async #flush(): Promise<void> {
+  async #write(): Promise<void> {
+    this.#isWriting = true;
     try {
       while (this.#collecting.size > 0) {
         [this.#collecting, this.#writing] = [this.#writing, this.#collecting];
@@ -103,7 +111,7 @@ export class IsolateProcess<Outgoing = ToIsolate, Incoming = FromIsolate> {
     } catch {
       // The pipe is gone: the process is ending and `exited` says why.
     } finally {
-      this.#flushing = false;
+      this.#isWriting = false;
     }
   }
 

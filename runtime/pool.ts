@@ -178,6 +178,10 @@ export class Pool implements TransactionIsolateEvents {
     this.#options.usage.noteAll(highest);
   }
 
+  capacity(): void {
+    this.#dispatch();
+  }
+
   turn(): void {
     this.#schedule();
   }

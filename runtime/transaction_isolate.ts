@@ -26,6 +26,8 @@ export interface TransactionIsolateEvents {
   /** Functions came nearer to their limits than any before in that isolate. */
   usage(highest: HighestUse): void;
   /** All frames that had arrived are handled. */
+  /** It may take another batch; to be handed out at once. */
+  capacity(): void;
   turn(): void;
   ended(isolate: TransactionIsolate, end: IsolateEnd): void;
 }
@@ -191,7 +193,7 @@ export class TransactionIsolate {
         case "results":
           this.#lastSignMs = performance.now();
           this.#watchdog.restart();
-          for (const result of frame.results) this.#result(result);
+          this.#results(frame.results);
           break;
         case "progress":
           this.#watchdog.progress(frame.userMs, frame.systemMs);
@@ -216,8 +218,15 @@ export class TransactionIsolate {
     this.#events.turn();
   }
 
-  #result(result: RunResult): void {
-    const pending = this.#remove(result.callId);
+  #results(results: readonly RunResult[]): void {
+    const calls = results.map((result) => this.#remove(result.callId));
+    // The isolate gets its next batch before this one is committed: both work at the same time.
+    this.#events.capacity();
+    this.#process.flush();
+    for (let i = 0; i < results.length; i++) this.#result(results[i]!, calls[i]);
+  }
+
+  #result(result: RunResult, pending: PendingCall | undefined): void {
     const isMutation = result.chainSeq > 0;
     if (pending === undefined) {
       if (isMutation) this.#chain.discard(result);

@@ -10,7 +10,7 @@ import type { CommitResult, FlatReadSet } from "../engine/types.ts";
 import type { CallOutcome } from "./call_queue.ts";
 import type { RunCall, RunResult } from "./frames.ts";
 import type { CallRequest, Pool } from "./pool.ts";
-import { randomSeed } from "./random_seeds.ts";
+import { randomHex } from "./random_hex.ts";
 import { internalError } from "./system_failure.ts";
 import type {
   ExecutionStats,
@@ -21,6 +21,8 @@ import type {
   QueryOutcome,
 } from "./types.ts";
 
+/** Of a run's random numbers. */
+const SEED_BYTES = 16;
 /** Runs after the first one. */
 const RETRIES_MAX = 4;
 const BACKOFF_MS_MIN = 100;
@@ -221,7 +223,7 @@ export function runCall(callId: number, kind: FunctionKind, call: FunctionCall):
     notFoundWording: context.notFoundWording,
     journal: null,
     at: null,
-    seed: randomSeed(),
+    seed: randomHex(SEED_BYTES),
     ip: context.ip,
     userAgent: context.userAgent,
     caller: context.caller,

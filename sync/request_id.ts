@@ -1,7 +1,7 @@
 // Request ids: 16 hexadecimal digits shown in error texts (sync protocol 6).
 
-import { createHash, randomFillSync } from "node:crypto";
-import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { randomHex } from "../runtime/random_hex.ts";
 
 const REQUEST_ID_DIGITS = 16;
 
@@ -13,5 +13,5 @@ export function sessionRequestId(sessionId: string, requestId: number): string {
 
 /** Id of a request that has no session. */
 export function randomRequestId(): string {
-  return randomFillSync(Buffer.allocUnsafe(REQUEST_ID_DIGITS / 2)).toString("hex");
+  return randomHex(REQUEST_ID_DIGITS / 2);
 }
