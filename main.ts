@@ -99,7 +99,8 @@ async function start(config: StartConfig): Promise<void> {
     actionIsolates: ACTION_ISOLATES,
     limits,
     scheduledFunctions: config.scheduledFunctions,
-    redact: config.redactLogs,
+    redact: config.redactErrors,
+    outbound: config.outbound,
     trustedProxies: new TrustedProxies(config.trustedProxies),
     log,
   });

@@ -3,6 +3,7 @@
 
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import { type OutboundPolicy, parseOutboundPolicy } from "../runtime/outbound_policy.ts";
 import type { S3Options } from "./files/s3_blob_store.ts";
 import type { LogFormat } from "./server_log.ts";
 import { DEFAULT_TRUSTED_PROXIES, TrustedProxies } from "./trusted_proxies.ts";
@@ -33,6 +34,8 @@ Flags of start (each is also a variable, --data-dir is CONCAVE_DATA_DIR; flags w
   --instance-name NAME   Name of the deployment, kept in the data directory (default concave).
   --isolates N           Processes that run queries and mutations (default: cores - 1, 1 to 8).
   --limits FILE          JSON file with changes to the limits on functions.
+  --deny-net LIST        Where actions may not connect to: hosts, addresses, IPv4 networks, or private
+                         for all addresses that are not public (then only IPv4 is used).
   --trusted-proxies LIST Peers whose X-Forwarded-* and Forwarded headers count: addresses, networks,
                          loopback, private, all or none (default ${DEFAULT_TRUSTED_PROXIES}).
   --scheduled-functions N
@@ -43,7 +46,7 @@ Flags of start (each is also a variable, --data-dir is CONCAVE_DATA_DIR; flags w
   --s3-prefix TEXT       Stands before the keys, to share a bucket (default none).
                          CONCAVE_S3_ACCESS_KEY_ID and CONCAVE_S3_SECRET_ACCESS_KEY: credentials.
   --log-format FORMAT    human (default) or json.
-  --redact-logs          Show clients neither log lines nor details of errors.
+  --redact-errors        Production mode: show clients neither details of errors nor log lines.
 
 Flags of admin-key and check:
   --data-dir DIR         As for start.
@@ -77,7 +80,9 @@ export interface StartConfig {
   /** Scheduled functions that run at once. */
   readonly scheduledFunctions: number;
   readonly logFormat: LogFormat;
-  readonly redactLogs: boolean;
+  readonly redactErrors: boolean;
+  /** Where actions may not connect to. */
+  readonly outbound: OutboundPolicy;
 }
 
 export interface AdminKeyConfig {
@@ -130,7 +135,13 @@ const startShape = z.object({
   "s3-prefix": z.string().regex(/^[\w.\/-]*$/, "may contain letters, digits, _ . - and / only")
     .default(""),
   "log-format": z.enum(["human", "json"], { error: "must be human or json" }).default("human"),
+  "redact-errors": flag.default(false),
+  // The older name.
   "redact-logs": flag.default(false),
+  "deny-net": z.string().default("").refine(
+    isOutboundPolicy,
+    "must be a list of hosts, addresses and IPv4 networks",
+  ).transform(parseOutboundPolicy),
 });
 const directoryShape = z.object({ "data-dir": dataDir });
 
@@ -169,7 +180,8 @@ export function parseCommandLine(
         s3: s3Options(values, environment),
         scheduledFunctions: values["scheduled-functions"],
         logFormat: values["log-format"],
-        redactLogs: values["redact-logs"],
+        redactErrors: values["redact-errors"] || values["redact-logs"],
+        outbound: values["deny-net"],
       };
     }
     case "admin-key":
@@ -206,7 +218,7 @@ function readFlags<Shape extends z.ZodObject>(
 }
 
 function parseFlags(names: readonly string[], args: readonly string[]): Record<string, string> {
-  const isBoolean = (name: string) => name === "redact-logs";
+  const isBoolean = (name: string) => name.startsWith("redact-");
   const options = Object.fromEntries(
     names.map((name) => [name, { type: isBoolean(name) ? "boolean" : "string" } as const]),
   );
@@ -221,6 +233,15 @@ function parseFlags(names: readonly string[], args: readonly string[]): Record<s
 
 function firstSentence(text: string): string {
   return text.split(/\.\s|\n/)[0]!;
+}
+
+function isOutboundPolicy(list: string): boolean {
+  try {
+    parseOutboundPolicy(list);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** @throws UsageError when something is missing that the bucket needs */

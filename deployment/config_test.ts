@@ -22,7 +22,8 @@ Deno.test("start without flags listens on the platform's ports of this machine",
     trustedProxies: "loopback,private",
     s3: null,
     logFormat: "human",
-    redactLogs: false,
+    redactErrors: false,
+    outbound: { denied: [], ipv4Only: false },
     scheduledFunctions: 16,
   });
 });
@@ -33,8 +34,8 @@ Deno.test("variables set what flags do not", () => {
   assert.equal(config.port, 5000);
   assert.equal(config.sitePort, 4001);
   assert.equal(config.url, "https://api.example.com");
-  assert.equal(config.redactLogs, true);
-  assert.equal(start(["--redact-logs"]).redactLogs, true);
+  assert.equal(config.redactErrors, true);
+  assert.equal(start(["--redact-errors"]).redactErrors, true);
 });
 
 Deno.test("mistakes are one line that names the flag or the variable", () => {
@@ -47,6 +48,7 @@ Deno.test("mistakes are one line that names the flag or the variable", () => {
     [["start", "--log-format", "xml"], {}, /^--log-format must be human or json, not "xml"$/],
     [["start", "--instance-name", "a|b"], {}, /^--instance-name may contain/],
     [["start", "--port", "3211"], {}, /^--port and --site-port must differ$/],
+    [["start", "--deny-net", "10.0.0.0/99"], {}, /^--deny-net must be a list of hosts/],
     [["start", "--frobnicate"], {}, /^Unknown option '--frobnicate'/],
     [["start", "extra"], {}, /^Unexpected argument 'extra'/],
     [["admin-key", "--port", "1"], {}, /^Unknown option '--port'/],

@@ -11,6 +11,7 @@ import type { Json } from "../engine/values/value.ts";
 import { Runtime } from "../runtime/runtime.ts";
 import { type LimitName, LIMITS, runtimeLimits, transactionLimits } from "../runtime/limits.ts";
 import { registerFunctionCalls } from "../runtime/action_syscalls.ts";
+import type { OutboundPolicy } from "../runtime/outbound_policy.ts";
 import type { TestQueryResult } from "../runtime/frames.ts";
 import type {
   ActionOutcome,
@@ -70,6 +71,8 @@ export interface DeploymentOptions {
   readonly isolates: number;
   /** Isolate processes for actions. */
   readonly actionIsolates: number;
+  /** Where actions may not connect to. */
+  readonly outbound?: OutboundPolicy;
   /** What the operator changed of the limits on functions. */
   readonly limits: LimitChanges;
   /** Scheduled functions that run at once. */
@@ -178,6 +181,7 @@ export class Deployment {
         uploadKey: options.secret.derive("storage token"),
         isolates: options.isolates,
         actionIsolates: options.actionIsolates,
+        outbound: options.outbound,
         deploymentName: options.instanceName,
         cloudUrl: options.cloudUrl,
         siteUrl: options.siteUrl,

@@ -39,6 +39,8 @@ export interface InitFrame {
   /** Never used for another process again; names the isolate's chain. */
   readonly isolate: number;
   readonly mode: IsolateMode;
+  /** Actions connect to IPv4 addresses only (outbound_policy.ts). */
+  readonly ipv4Only: boolean;
   readonly dbPath: string;
   /** What functions are told. */
   readonly deploymentName: string;

@@ -13,6 +13,8 @@ export interface IsolateProcessOptions<Incoming = FromIsolate> {
   /** Files that it may read; nothing else of the file system is visible to it. */
   readonly readableFiles: readonly string[];
   readonly allowNet: boolean;
+  /** Hosts, addresses and networks that it may not reach all the same. */
+  readonly denyNet?: readonly string[];
   /** V8 kills the process when its old generation grows beyond. */
   readonly heapMebibytes: number;
   /** Called for all frames that arrived together, in order. */
@@ -163,6 +165,7 @@ export function readPermission(program: Pick<IsolateProgram, "readableFiles">): 
 }
 
 function isolateArguments(options: IsolateProgram): string[] {
+  const { denyNet = [] } = options;
   const v8Flags = [
     `--max-old-space-size=${options.heapMebibytes}`,
     "--disallow-code-generation-from-strings",
@@ -177,6 +180,7 @@ function isolateArguments(options: IsolateProgram): string[] {
     `--config=${CONFIG_PATH}`,
     readPermission(options),
     ...(options.allowNet ? ["--allow-net"] : []),
+    ...(denyNet.length > 0 ? [`--deny-net=${denyNet.join(",")}`] : []),
     `--v8-flags=${v8Flags.join(",")}`,
     options.entry,
     ...(options.programArguments ?? []),

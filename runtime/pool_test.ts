@@ -65,6 +65,7 @@ async function withPool(isolates: number, body: (harness: Harness) => Promise<vo
       mode: "transactions",
       dbPath: "",
       deploymentName: "",
+      ipv4Only: false,
       cursorKey: "",
       uploadKey: "",
       env: { cloudUrl: "", siteUrl: "" },

@@ -11,6 +11,7 @@ import type { IsolateProgram } from "./isolate_process.ts";
 import { LimitUsage } from "./limit_usage.ts";
 import { DEFAULT_RUNTIME_LIMITS, type RuntimeLimits } from "./limits.ts";
 import { endOrphans } from "./orphans.ts";
+import { NO_OUTBOUND_POLICY, type OutboundPolicy } from "./outbound_policy.ts";
 import { Pool } from "./pool.ts";
 import { isSystemModule, runSystemQuery, type SystemFunctions } from "./system_functions.ts";
 import { runCall, type SessionRequest, TransactionRunner } from "./transaction_runner.ts";
@@ -32,6 +33,8 @@ const ISOLATE_PROGRAM = new URL("./isolate/main.ts", import.meta.url).pathname;
 const ISOLATE_OWN_HEAP_MEBIBYTES = 32;
 /** Actions share their isolate's heap. */
 const ACTION_HEAPS = 4;
+/** All modules of a push pass through the analysis, each of them evaluated by itself. */
+const ANALYSIS_HEAPS = 4;
 
 const KINDS = { Query: "query", Mutation: "mutation", Action: "action" } as const;
 
@@ -43,6 +46,8 @@ export interface RuntimeOptions {
   readonly uploadKey: Uint8Array;
   /** Isolates for queries and mutations; one more is kept warm. */
   readonly isolates: number;
+  /** Where actions may not connect to. */
+  readonly outbound?: OutboundPolicy;
   /** Isolates for actions; they start when the first action comes. */
   readonly actionIsolates: number;
   /** The name that functions are told. */
@@ -95,7 +100,7 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
 
   /** Resolves when functions can run. Rejects if isolates cannot be started. */
   static async start(options: RuntimeOptions): Promise<Runtime> {
-    const { engine } = options;
+    const { engine, outbound = NO_OUTBOUND_POLICY } = options;
     const onFault = options.onFault ?? ((message) => console.error(`runtime: ${message}`));
     const limits = { ...DEFAULT_RUNTIME_LIMITS, ...options.limits };
     const usage = new LimitUsage();
@@ -124,6 +129,7 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
       program: {
         ...program,
         allowNet: true,
+        denyNet: outbound.denied,
         heapMebibytes: ISOLATE_OWN_HEAP_MEBIBYTES + ACTION_HEAPS * limits.heapMebibytes,
       },
       init: init("actions"),
@@ -134,7 +140,10 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
       onFault,
     });
     const analyze = new Analyzer({
-      program,
+      program: {
+        ...program,
+        heapMebibytes: ISOLATE_OWN_HEAP_MEBIBYTES + ANALYSIS_HEAPS * limits.heapMebibytes,
+      },
       init: init("transactions"),
       nextIsolate,
       limits,
@@ -221,6 +230,7 @@ function initFrame(
     type: "init",
     isolate,
     mode,
+    ipv4Only: options.outbound?.ipv4Only ?? false,
     dbPath: engine.path,
     deploymentName,
     cursorKey: options.cursorKey.toHex(),

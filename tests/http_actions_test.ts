@@ -119,7 +119,7 @@ Deno.test("failures before and after the head, and identities", async () => {
 });
 
 Deno.test("redaction leaves only the request id", async () => {
-  await using server = await serverWithApp(APP, { flags: ["--redact-logs"] });
+  await using server = await serverWithApp(APP, { flags: ["--redact-errors"] });
   const response = await fetch(`${server.siteUrl}/fail`, {
     headers: { "convex-request-id": "0123456789abcdef" },
   });

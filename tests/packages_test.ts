@@ -53,6 +53,7 @@ const ACTIONS: Readonly<Record<string, unknown>> = {
     forged: "StripeSignatureVerificationError",
     seen: ["POST /v1/customers name=Ann&metadata[plan]=pro"],
   },
+  "everything:everything": [true, true, true, true],
   "ai:ai": { text: "It is sunny.", asked: ["Rome"], steps: 2 },
 };
 

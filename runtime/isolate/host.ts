@@ -104,8 +104,17 @@ export function onUncaught(handler: (reason: unknown) => void): void {
   core.setReportExceptionCallback(handler);
 }
 
-export function captureNetwork(): NativeNetwork {
-  return { fetch, setTimeout, clearTimeout };
+/** @param ipv4Only connect to no IPv6 addresses. */
+export function captureNetwork(ipv4Only: boolean): NativeNetwork {
+  if (!ipv4Only) return { fetch, setTimeout, clearTimeout };
+  const nativeFetch = fetch;
+  // A connection from an IPv4 address cannot go to an IPv6 one.
+  const client = Deno.createHttpClient({ localAddress: "0.0.0.0" });
+  return {
+    fetch: (request) => nativeFetch(request, { client } as RequestInit),
+    setTimeout,
+    clearTimeout,
+  };
 }
 
 /** Gives up every permission that the process may still have. */

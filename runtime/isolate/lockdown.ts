@@ -51,12 +51,13 @@ const VISIBLE_NAMES: ReadonlySet<string> = new Set([...LANGUAGE_NAMES, ...PLATFO
 export interface LockdownOptions {
   /** Actions keep the network. */
   readonly allowNetwork: boolean;
+  readonly ipv4Only: boolean;
 }
 
 /** @throws Error when something cannot be taken away: the process must not go on then. */
 export function lockDown(options: LockdownOptions): void {
   const realm = globalThis as unknown as Record<string, unknown>;
-  const network = captureNetwork();
+  const network = captureNetwork(options.ipv4Only);
   revokePermissions(options.allowNetwork);
   onUncaught((reason) => findScope()?.unhandledRejection(reason));
 

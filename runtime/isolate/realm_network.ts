@@ -7,7 +7,7 @@ const USER_AGENT = "Convex/1.0";
 
 /** The originals, taken before lockdown. */
 export interface NativeNetwork {
-  readonly fetch: typeof fetch;
+  readonly fetch: (request: Request) => Promise<Response>;
   readonly setTimeout: (callback: () => void, delay: number) => number;
   readonly clearTimeout: (id: number) => void;
 }
@@ -33,13 +33,25 @@ export function createFetch(native: NativeNetwork): typeof fetch {
     } catch (error) {
       // An abort keeps its own error; everything else is the network's.
       if (error instanceof DOMException || request.signal.aborted) throw error;
-      throw new Error(error instanceof Error ? error.message : String(error));
+      throw new Error(networkFailure(error));
     } finally {
       operations?.end("fetch");
     }
   };
   Object.defineProperty(scopedFetch, "name", { value: "fetch" });
   return scopedFetch as typeof fetch;
+}
+
+/** What Deno says about connections that the server's policy denies. */
+const DENIED = /Requires net access to "([^"]*)"/;
+
+function networkFailure(error: unknown): string {
+  const { message, cause } = error as { message?: unknown; cause?: { message?: unknown } };
+  const detail = String(cause?.message ?? message ?? error);
+  const denied = DENIED.exec(detail);
+  return denied === null
+    ? detail
+    : `Network access to ${denied[1]} is denied by the configuration of this server`;
 }
 
 type Handler = (...args: unknown[]) => unknown;

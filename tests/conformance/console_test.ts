@@ -120,7 +120,7 @@ Deno.test("console: the lines of a failed function come with its error", async (
 });
 
 Deno.test("console: with redaction clients see no lines, and of errors only the request", async () => {
-  await using redacted = await serverWithApp(APP, { flags: ["--redact-logs"] });
+  await using redacted = await serverWithApp(APP, { flags: ["--redact-errors"] });
   const call = (path: string) => post(`${redacted.url}/api/query`, { path, args: {} });
   assert.deepEqual((await call("logging:formats")).json.logLines ?? [], []);
   const failed = (await call("logging:failing")).json;

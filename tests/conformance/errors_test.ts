@@ -170,7 +170,7 @@ Deno.test("errors: HTTP actions answer 500 with code, trace and data", async () 
 });
 
 Deno.test("errors: with redaction only the data is left", async () => {
-  await using redacted = await serverWithApp(APP, { flags: ["--redact-logs"] });
+  await using redacted = await serverWithApp(APP, { flags: ["--redact-errors"] });
   const client = httpClient(redacted);
   for (const how of ["plain", "text", "imported"]) {
     const message = await messageOf(client.mutation(mutation("failures:inMutation"), { how }));

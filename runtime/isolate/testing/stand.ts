@@ -22,6 +22,7 @@ import type {
 import { instrumentModule } from "../../instrumentation/instrument.ts";
 import { IsolateProcess } from "../../isolate_process.ts";
 import { DEFAULT_RUNTIME_LIMITS, type RuntimeLimits } from "../../limits.ts";
+import { NO_OUTBOUND_POLICY, type OutboundPolicy } from "../../outbound_policy.ts";
 import type { Identity } from "../../types.ts";
 
 const ENTRY = new URL("../main.ts", import.meta.url).pathname;
@@ -169,8 +170,9 @@ export class Stand {
   async isolate(
     mode: IsolateMode = "transactions",
     limits: Partial<RuntimeLimits> = {},
+    outbound = NO_OUTBOUND_POLICY,
   ): Promise<TestIsolate> {
-    const isolate = await TestIsolate.start(this.engine.path, mode, limits);
+    const isolate = await TestIsolate.start(this.engine.path, mode, limits, outbound);
     this.#processes.push(isolate);
     return isolate;
   }
@@ -203,12 +205,13 @@ export class TestIsolate {
   #lastId = 0;
   epoch = 0;
 
-  private constructor(path: string, mode: IsolateMode) {
+  private constructor(path: string, mode: IsolateMode, denyNet: readonly string[]) {
     this.#waiting = [];
     this.#process = IsolateProcess.spawn({
       entry: ENTRY,
       readableFiles: [path, `${path}-wal`, `${path}-shm`],
       allowNet: mode === "actions",
+      denyNet,
       heapMebibytes: HEAP_MEBIBYTES,
       onFrames: (frames) => frames.forEach((frame) => this.#receive(frame)),
     });
@@ -218,13 +221,15 @@ export class TestIsolate {
     path: string,
     mode: IsolateMode,
     limits: Partial<RuntimeLimits>,
+    outbound: OutboundPolicy,
   ): Promise<TestIsolate> {
-    const isolate = new TestIsolate(path, mode);
+    const isolate = new TestIsolate(path, mode, outbound.denied);
     isolate.#process.exited.then((reason) => isolate.#exit = reason.detail);
     isolate.send({
       type: "init",
       isolate: 1,
       mode,
+      ipv4Only: outbound.ipv4Only,
       dbPath: path,
       deploymentName: "test",
       cursorKey: "00".repeat(CURSOR_KEY.length),
