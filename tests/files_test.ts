@@ -258,35 +258,6 @@ Deno.test("actions store, read and delete files of any size", async () => {
   assert.deepEqual([csv.headers.get("content-type"), await csv.text()], ["text/csv", "a,b"]);
 });
 
-Deno.test("after a crash every document has its bytes, and bytes without one are collected", async () => {
-  await using server = await serverWithApp(APP);
-  for (let round = 0; round < 4; round++) {
-    const uploads = Array.from(
-      { length: 12 },
-      () =>
-        upload(server, crypto.getRandomValues(new Uint8Array(60_000))).then(
-          async ({ json }) => {
-            // Some are deleted again at once.
-            if (Math.random() < 0.5) {
-              await httpClient(server).mutation(mutation("files:remove"), json);
-            }
-          },
-        ).catch(() => {}),
-    );
-    await new Promise((resolve) => setTimeout(resolve, 30 + Math.random() * 150));
-    await server.kill();
-    await Promise.all(uploads);
-    await server.restart();
-    const documents = await httpClient(server).query(query("files:all"), {});
-    for (const { _id, sha256: expected } of documents) {
-      const url = await httpClient(server).query(query("files:url"), { storageId: _id });
-      assert.equal(sha256(await (await fetch(url)).bytes(), "base64"), expected);
-    }
-    await until(async () => (await blobs(server)).length === documents.length);
-  }
-  await server.stop();
-});
-
 Deno.test({
   name: "a bucket takes the place of the data directory",
   // s3rver leaves sockets and timers behind.

@@ -1,5 +1,5 @@
-// Scheduled functions through the official client: what they do, what their documents say, and that
-// nothing is lost or done twice when the server is killed.
+// Scheduled functions through the official client: what they do, and what their documents say. What
+// is left of them after kills: crash/service_rounds.ts.
 import assert from "node:assert/strict";
 import { action, httpClient, LiveClient, mutation, post, query } from "./harness/clients.ts";
 import { serverWithApp } from "./harness/pushed_app.ts";
@@ -224,44 +224,4 @@ Deno.test("scheduled functions", async (t) => {
     const done = await jobIn(live, id!, "success");
     assert.ok(done.completedTime! - done.scheduledTime > 300, "it waited for the end of the pause");
   });
-});
-
-const KILLS = 4;
-const JOBS_PER_ROUND = 60;
-
-Deno.test("jobs survive SIGKILL: mutations once, actions at most once, none lost", async () => {
-  await using server = await serverWithApp(APP);
-  const scheduled: { id: string; key: string; isAction: boolean }[] = [];
-  for (let round = 0; round < KILLS; round++) {
-    const keys = Array.from({ length: JOBS_PER_ROUND }, (_, i) => `${round}-${i}`);
-    const ids = await schedule(server, "mark", keys, 50);
-    ids.forEach((id, i) => scheduled.push({ id, key: keys[i]!, isAction: false }));
-    const actionKeys = Array.from({ length: 6 }, (_, i) => `${round}-${i}/${i * 60}`);
-    const actionIds = await schedule(server, "slowAction", actionKeys, 50);
-    actionIds.forEach((id, i) => scheduled.push({ id, key: actionKeys[i]!, isAction: true }));
-    await new Promise((resolve) => setTimeout(resolve, 50 + Math.random() * 200));
-    await server.kill();
-    await server.restart();
-  }
-
-  await using live = new LiveClient(server);
-  const watched = live.watch("jobs:states");
-  await watched.until((counts) => {
-    const { pending = 0, inProgress = 0 } = counts as Record<string, number>;
-    return pending + inProgress === 0;
-  }, 20_000);
-  watched.stop();
-
-  const done = Map.groupBy(await marks(server), (key) => key);
-  for (const { id, key, isAction } of scheduled) {
-    const { state } = await job(server, id);
-    if (isAction) {
-      assert.ok((done.get(`${key} began`)?.length ?? 0) <= 1, `${key} began twice`);
-      if (state.kind === "success") assert.equal(done.get(`${key} ended`)?.length, 1);
-      else assert.equal(state.error, "Transient error while executing action");
-    } else {
-      assert.equal(state.kind, "success");
-      assert.equal(done.get(key)?.length, 1, `${key} was done`);
-    }
-  }
 });

@@ -166,13 +166,13 @@ class CrashRun {
 }
 
 /** What `main.ts check` finds wrong. */
-async function problemsOf(server: Server): Promise<string[]> {
+export async function problemsOf(server: Server): Promise<string[]> {
   const { code, stdout, stderr } = await runMain(["check", "--data-dir", server.dataDir]);
   return code === 0 ? [] : [`check ended with ${code}:\n${stdout}${stderr}`];
 }
 
 /** A linear congruential generator: one seed, one run. */
-class Random {
+export class Random {
   #state: number;
 
   constructor(seed: number) {
