@@ -28,7 +28,7 @@ const WORKOS_ISSUER = /^https:\/\/api\.workos\.com\/?$/;
 export function parseAuthConfig(config: unknown): AuthProvider[] {
   const providers = isRecord(config) ? config.providers : undefined;
   if (!Array.isArray(providers)) {
-    throw invalid("the default export has no list `providers`");
+    throw invalid("the default export has no list `providers`.");
   }
   return providers.map(parseProvider);
 }
@@ -88,7 +88,8 @@ function requireString(provider: Record<string, unknown>, key: string, where: st
 
 /** Prepends `https://` where the scheme is missing; otherwise keeps the text as written. */
 function normaliseUrl(text: string): string {
-  const fail = (reason: string) => invalid(`Invalid provider domain URL "${text}": ${reason}`);
+  const fail = (reason: string) =>
+    userError("InvalidAuthConfig", `Invalid provider domain URL "${text}": ${reason}`);
   if (text.startsWith('"')) throw fail("starts with a quote");
   const hasScheme = text.includes("://");
   const full = hasScheme ? text : `https://${text}`;
@@ -131,5 +132,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function invalid(detail: string): Error {
-  return userError("InvalidAuthConfig", detail);
+  return userError(
+    "InvalidAuthConfig",
+    `auth config file must include a list of provider credentials: ${detail}`,
+  );
 }

@@ -30,9 +30,12 @@ Deno.test("providers are normalised and keep their text otherwise", () => {
 Deno.test("mistakes are named", () => {
   const jwt = { type: "customJwt", issuer: "https://i.example", jwks: "x", algorithm: "RS256" };
   const cases: [unknown, RegExp][] = [
-    [undefined, /no list `providers`/],
+    [undefined, /^auth config file must include a list of provider credentials: the default/],
     [{ providers: [{ domain: "x.com", applicationId: "a" }] }, /must have applicationID property/],
-    [{ providers: [{ type: "saml" }] }, /Provider at index 0 has unexpected 'type' value 'saml'/],
+    [
+      { providers: [{ type: "saml" }] },
+      /credentials: Provider at index 0 has unexpected 'type' value 'saml'$/,
+    ],
     [{ providers: [{ ...jwt, domain: "x.com" }] }, /is a customJwt so cannot have a 'domain'/],
     [{ providers: [{ domain: "x.com", applicationID: "a", issuer: "x" }] }, /is oidc so cannot/],
     [{ providers: [{ ...jwt, algorithm: "HS256" }] }, /'algorithm' value 'HS256'/],

@@ -7,6 +7,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { Transaction } from "../engine/transaction.ts";
 import type { Analyzer } from "../runtime/analysis.ts";
 import type { PreparedModule } from "../runtime/frames.ts";
+import { type AuditOrigin, recordAudit } from "./audit_log.ts";
 import type { AuthProvider } from "./auth_config.ts";
 import {
   AUTH_CONFIG_MODULE,
@@ -46,7 +47,10 @@ export class ConfigurationChanges {
   }
 
   /** @throws PlatformError with the codes of spec services 5 and 4.1 */
-  async updateEnvironment(changes: readonly EnvironmentChange[]): Promise<void> {
+  async updateEnvironment(
+    changes: readonly EnvironmentChange[],
+    origin: AuditOrigin,
+  ): Promise<void> {
     await this.exclusively(async () => {
       const { value } = this.engine.read((tx) => {
         const environment = readEnvironment(tx);
@@ -62,13 +66,23 @@ export class ConfigurationChanges {
       });
       const providers = await this.#providers(value.authModule, value.variables);
       await this.#commit(providers, "update_environment_variables", (tx) => {
-        writeEnvironment(tx, changes);
+        for (const { name, change } of writeEnvironment(tx, changes)) {
+          const entry = {
+            action: `${change}_environment_variable`,
+            metadata: { variable_name: name },
+          };
+          recordAudit(tx, entry, origin);
+        }
       });
     });
   }
 
   /** @throws PlatformError when the auth config does not allow it */
-  async updateCanonicalUrl(destination: RequestDestination, url: string | null): Promise<void> {
+  async updateCanonicalUrl(
+    destination: RequestDestination,
+    url: string | null,
+    origin: AuditOrigin,
+  ): Promise<void> {
     await this.exclusively(async () => {
       const { value } = this.engine.read((tx) => {
         const system = systemVariables(tx, this.origins);
@@ -81,6 +95,11 @@ export class ConfigurationChanges {
       const providers = await this.#providers(value.authModule, value.variables);
       await this.#commit(providers, "update_canonical_url", (tx) => {
         writeCanonicalUrl(tx, destination, url);
+        const metadata = { request_destination: destination };
+        const entry = url === null
+          ? { action: "delete_canonical_url", metadata }
+          : { action: "update_canonical_url", metadata: { ...metadata, url } };
+        recordAudit(tx, entry, origin);
       });
     });
   }

@@ -24,6 +24,7 @@ import { fileByUuid, type StoredFile } from "../runtime/stored_files.ts";
 import { UploadTokens } from "../runtime/upload_tokens.ts";
 import { SyncServer } from "../sync/sync_server.ts";
 import { AdminKeys } from "./admin_key.ts";
+import { type AuditOrigin, type AuditPageRequest, listAuditEntries } from "./audit_log.ts";
 import { readAuthProviders } from "./auth_evaluation.ts";
 import { ProviderDocuments } from "./authentication/provider_documents.ts";
 import { TokenVerifier } from "./authentication/token_verifier.ts";
@@ -231,9 +232,9 @@ export class Deployment {
     return await waitForSchema(this.engine, schemaIds, timeoutMs, this.#closing.signal);
   }
 
-  async finishPush(body: unknown): Promise<Json> {
+  async finishPush(body: unknown, origin: AuditOrigin): Promise<Json> {
     const response = await this.#configuration.exclusively(
-      () => finishPush(body, this.engine, this.engine.clock()),
+      () => finishPush(body, this.engine, this.engine.clock(), origin),
     );
     this.log.info("code pushed");
     return response;
@@ -297,16 +298,23 @@ export class Deployment {
     return this.engine.read(readEnvironment).value;
   }
 
-  async updateEnvironment(changes: readonly EnvironmentChange[]): Promise<void> {
-    await this.#configuration.updateEnvironment(changes);
+  async updateEnvironment(
+    changes: readonly EnvironmentChange[],
+    origin: AuditOrigin,
+  ): Promise<void> {
+    await this.#configuration.updateEnvironment(changes, origin);
   }
 
   canonicalUrls(): SystemVariables {
     return this.engine.read((tx) => systemVariables(tx, this.#origins)).value;
   }
 
-  async updateCanonicalUrl(destination: RequestDestination, url: string | null): Promise<void> {
-    await this.#configuration.updateCanonicalUrl(destination, url);
+  async updateCanonicalUrl(
+    destination: RequestDestination,
+    url: string | null,
+    origin: AuditOrigin,
+  ): Promise<void> {
+    await this.#configuration.updateCanonicalUrl(destination, url, origin);
   }
 
   /** Each limit on functions with its unit and the highest use since the start. */
@@ -319,13 +327,18 @@ export class Deployment {
     ]));
   }
 
-  async pause(): Promise<void> {
-    await this.engine.transact(pause, "pause_deployment");
+  async pause(origin: AuditOrigin): Promise<void> {
+    await this.engine.transact((tx) => pause(tx, origin), "pause_deployment");
   }
 
   /** @throws PlatformError `UnpauseDeploymentFailed` */
-  async unpause(): Promise<void> {
-    await this.engine.transact(unpause, "unpause_deployment");
+  async unpause(origin: AuditOrigin): Promise<void> {
+    await this.engine.transact((tx) => unpause(tx, origin), "unpause_deployment");
+  }
+
+  /** @throws PlatformError `BadQueryArgs` */
+  auditLog(page: AuditPageRequest): Json {
+    return this.engine.read((tx) => listAuditEntries(tx, page)).value;
   }
 
   /**

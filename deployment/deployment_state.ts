@@ -2,6 +2,7 @@
 
 import { userError } from "../engine/errors.ts";
 import type { Transaction } from "../engine/transaction.ts";
+import { type AuditOrigin, recordAudit } from "./audit_log.ts";
 
 export interface DeploymentState {
   readonly state: "running" | "paused";
@@ -32,16 +33,19 @@ export function writeState(tx: Transaction, fields: Partial<DeploymentState>): v
 }
 
 /** Pauses the deployment; pausing twice is fine. */
-export function pause(tx: Transaction): void {
-  if (readState(tx).state !== "paused") writeState(tx, { state: "paused" });
+export function pause(tx: Transaction, origin: AuditOrigin): void {
+  if (readState(tx).state === "paused") return;
+  writeState(tx, { state: "paused" });
+  recordAudit(tx, { action: "pause_deployment", metadata: {} }, origin);
 }
 
 /** @throws PlatformError `UnpauseDeploymentFailed` when the deployment runs */
-export function unpause(tx: Transaction): void {
+export function unpause(tx: Transaction, origin: AuditOrigin): void {
   if (readState(tx).state !== "paused") {
     throw userError("UnpauseDeploymentFailed", "Deployment is not currently paused.");
   }
   writeState(tx, { state: "running" });
+  recordAudit(tx, { action: "unpause_deployment", metadata: {} }, origin);
 }
 
 /**

@@ -145,11 +145,24 @@ export function declaredValueProblem(value: string, validatorJson: string): stri
   return checkValue(validator, value, { tableOfNumber: () => null });
 }
 
-/** Writes the changes. They were checked before. */
-export function writeEnvironment(tx: Transaction, changes: readonly EnvironmentChange[]): void {
+/** What happened to a variable. */
+export interface WrittenVariable {
+  readonly name: string;
+  readonly change: "create" | "update" | "delete";
+}
+
+/**
+ * Writes the changes, which were checked before.
+ * @returns the variables that are not what they were
+ */
+export function writeEnvironment(
+  tx: Transaction,
+  changes: readonly EnvironmentChange[],
+): WrittenVariable[] {
   const table = tx.table("environmentVariables");
   const before = readEnvironment(tx);
   const after = applyChanges(before, changes);
+  const written: WrittenVariable[] = [];
   for (const name of new Set(changes.map((change) => change.name))) {
     if (before[name] === after[name]) continue;
     const row = table.first("by_name", [name]);
@@ -161,7 +174,10 @@ export function writeEnvironment(tx: Transaction, changes: readonly EnvironmentC
     } else {
       table.patch(row._id, { value });
     }
+    const change = value === undefined ? "delete" : row === null ? "create" : "update";
+    written.push({ name, change });
   }
+  return written;
 }
 
 function sizeOf(text: string): number {

@@ -10,6 +10,7 @@ import type { ComponentId } from "../engine/types.ts";
 import type { Json } from "../engine/values/value.ts";
 import type { ModuleAnalysis } from "../runtime/frames.ts";
 import { type AppDefinition, writeDefinition } from "./app_definition.ts";
+import { type AuditOrigin, type PushChanges, pushEntry, recordAudit } from "./audit_log.ts";
 import type { AuthProvider } from "./auth_config.ts";
 import { type AuthDiff, replaceAuthProviders } from "./auth_evaluation.ts";
 import {
@@ -66,6 +67,9 @@ const finishPushRequest = z.object({
   message: z.string().nullish(),
 });
 
+/** The body of the answer, of which the audit log keeps the parts that matter to people. */
+type FinishPushResponse = { readonly definitionDiffs: Json } & PushChanges;
+
 interface FinishedChanges {
   readonly authDiff: AuthDiff;
   /** By definition path. */
@@ -98,7 +102,12 @@ interface StartedPush {
  * @returns the response body of spec deploy 12
  * @throws PlatformError 400 with the codes of that section
  */
-export async function finishPush(body: unknown, engine: Engine, nowMs: number): Promise<Json> {
+export async function finishPush(
+  body: unknown,
+  engine: Engine,
+  nowMs: number,
+  origin: AuditOrigin,
+): Promise<Json> {
   return await duringPush(async () => {
     const parsed = finishPushRequest.safeParse(body);
     if (!parsed.success) throw userError("InvalidConfig", z.prettifyError(parsed.error));
@@ -111,8 +120,12 @@ export async function finishPush(body: unknown, engine: Engine, nowMs: number): 
     }
     if (dryRun) return finishPushResponse(NO_CHANGES);
     const push = startedPush(startPush);
-    const { value } = await engine.transact((tx) => switchTo(tx, push, nowMs), "finish_push");
-    return finishPushResponse(value);
+    const { value } = await engine.transact((tx) => {
+      const response = finishPushResponse(switchTo(tx, push, nowMs));
+      recordAudit(tx, pushEntry(response, message ?? null), origin);
+      return response;
+    }, "finish_push");
+    return value;
   });
 }
 
@@ -210,10 +223,12 @@ function checkEnvironment(tx: Transaction, push: StartedPush): void {
   }
 }
 
-function finishPushResponse({ authDiff, definitionDiffs, componentDiffs }: FinishedChanges): Json {
+function finishPushResponse(
+  { authDiff, definitionDiffs, componentDiffs }: FinishedChanges,
+): FinishPushResponse {
   return {
     authDiff: { ...authDiff },
     definitionDiffs: { ...definitionDiffs },
-    componentDiffs: componentDiffs as unknown as Json,
+    componentDiffs: componentDiffs as unknown as PushChanges["componentDiffs"],
   };
 }

@@ -6,6 +6,7 @@ import type { Analyzer } from "../runtime/analysis.ts";
 import type { AnalyzedFunction, ModuleAnalysis, PreparedModule } from "../runtime/frames.ts";
 import { configHashes } from "./config_hashes.ts";
 import { readAuthProviders } from "./auth_evaluation.ts";
+import { NO_ORIGIN } from "./audit_log.ts";
 import { writeEnvironment } from "./environment.ts";
 import { finishPush } from "./finish_push.ts";
 import type { EvaluationContext } from "./push_evaluation.ts";
@@ -83,7 +84,7 @@ async function open(): Promise<Stand> {
   };
   const start = async (app: Body) => await startPush(request(app), context) as Body;
   const finish = async (started: Body) =>
-    await finishPush({ adminKey: "k", startPush: started }, engine, Date.now()) as Body;
+    await finishPush({ adminKey: "k", startPush: started }, engine, Date.now(), NO_ORIGIN) as Body;
   return {
     engine,
     context,

@@ -60,6 +60,22 @@ export function checkShape<Shape extends z.ZodType>(body: unknown, shape: Shape)
   );
 }
 
+/**
+ * The parameters of the query string in a certain shape.
+ * @throws PlatformError `BadQueryArgs`
+ */
+export function checkQuery<Shape extends z.ZodType>(
+  query: Readonly<Record<string, string>>,
+  shape: Shape,
+): z.infer<Shape> {
+  const parsed = shape.safeParse(query);
+  if (parsed.success) return parsed.data;
+  throw userError(
+    "BadQueryArgs",
+    `Failed to deserialize query string: ${z.prettifyError(parsed.error)}`,
+  );
+}
+
 async function readText(request: Request, bytesMax: number): Promise<string> {
   const encoding = request.headers.get("content-encoding");
   const length = request.headers.get("content-length");

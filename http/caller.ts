@@ -1,6 +1,7 @@
 // Who sends a request: identity from its credentials, and the metadata that functions may ask for
 // (spec http-api 2.1 and 3).
 
+import type { AuditOrigin } from "../deployment/audit_log.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import { ANONYMOUS } from "../deployment/identity.ts";
 import { PlatformError } from "../engine/errors.ts";
@@ -40,6 +41,14 @@ export function badDeployKey(): PlatformError {
     "BadDeployKey",
     "The provided deploy key was invalid for this deployment. Double check that the environment this key was generated for matches the desired deployment.",
   );
+}
+
+/** What the audit log keeps of the request behind a change. */
+export function auditOrigin({ req, env }: RequestContext): AuditOrigin {
+  return {
+    clientIp: env.clientAddress,
+    clientUserAgent: req.raw.headers.get("user-agent"),
+  };
 }
 
 /** What a function learns about the request that calls it. */

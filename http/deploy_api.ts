@@ -4,7 +4,7 @@
 import { z } from "zod";
 import type { Deployment } from "../deployment/deployment.ts";
 import { BODY_BYTES_MAX, checkShape, DEPLOY_BODY_BYTES_MAX, readJson } from "./body.ts";
-import { badDeployKey, functionContext } from "./caller.ts";
+import { auditOrigin, badDeployKey, functionContext } from "./caller.ts";
 import { jsonResponse, jsonTextResponse } from "./errors.ts";
 import { answerFormat, functionAnswerJson } from "./function_response.ts";
 import type { RequestContext, Routes } from "./routes.ts";
@@ -62,7 +62,7 @@ export function addDeployRoutes(routes: Routes, deployment: Deployment): void {
   add(
     "/api/deploy2/finish_push",
     DEPLOY_BODY_BYTES_MAX,
-    async (body) => jsonResponse(await deployment.finishPush(body)),
+    async (body, context) => jsonResponse(await deployment.finishPush(body, auditOrigin(context))),
   );
   // What the CLI measured about the push; nothing here keeps it.
   add(

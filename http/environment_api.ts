@@ -1,10 +1,11 @@
-// Routes for configuration: environment variables, canonical URLs, pausing, and what an admin key
-// may do (spec http-api 8).
+// Routes for configuration: environment variables, canonical URLs, pausing, the log of such changes,
+// and what an admin key may do (spec http-api 8).
 
 import { z } from "zod";
+import { AUDIT_PAGE_DEFAULT, AUDIT_PAGE_MAX } from "../deployment/audit_log.ts";
 import type { Deployment } from "../deployment/deployment.ts";
-import { readShape } from "./body.ts";
-import { requireAdmin } from "./caller.ts";
+import { checkQuery, readShape } from "./body.ts";
+import { auditOrigin, requireAdmin } from "./caller.ts";
 import { emptyResponse, jsonResponse } from "./errors.ts";
 import type { Handler, Method, RequestContext, Routes } from "./routes.ts";
 
@@ -14,6 +15,12 @@ const changesShape = z.object({
 const canonicalUrlShape = z.object({
   requestDestination: z.enum(["convexCloud", "convexSite"]),
   url: z.string().nullish(),
+});
+
+const auditPageShape = z.object({
+  from: z.coerce.number().default(0),
+  limit: z.coerce.number().int().min(1).max(AUDIT_PAGE_MAX).default(AUDIT_PAGE_DEFAULT),
+  cursor: z.string().optional(),
 });
 
 export function addEnvironmentRoutes(routes: Routes, deployment: Deployment): void {
@@ -38,6 +45,7 @@ export function addEnvironmentRoutes(routes: Routes, deployment: Deployment): vo
     const { changes } = await readShape(context.req.raw, changesShape);
     await deployment.updateEnvironment(
       changes.map(({ name, value }) => ({ name, value: value ?? null })),
+      auditOrigin(context),
     );
     return emptyResponse();
   });
@@ -52,16 +60,20 @@ export function addEnvironmentRoutes(routes: Routes, deployment: Deployment): vo
   });
   add("POST", versioned("update_canonical_url"), async (context) => {
     const { requestDestination, url } = await readShape(context.req.raw, canonicalUrlShape);
-    await deployment.updateCanonicalUrl(requestDestination, url ?? null);
+    await deployment.updateCanonicalUrl(requestDestination, url ?? null, auditOrigin(context));
     return emptyResponse();
   });
-  add("POST", ["/api/v1/pause_deployment"], async () => {
-    await deployment.pause();
+  add("POST", ["/api/v1/pause_deployment"], async (context) => {
+    await deployment.pause(auditOrigin(context));
     return emptyResponse();
   });
-  add("POST", ["/api/v1/unpause_deployment"], async () => {
-    await deployment.unpause();
+  add("POST", ["/api/v1/unpause_deployment"], async (context) => {
+    await deployment.unpause(auditOrigin(context));
     return emptyResponse();
+  });
+  add("GET", ["/api/v1/list_audit_log_events"], (context) => {
+    const { from, limit, cursor } = checkQuery(context.req.query(), auditPageShape);
+    return jsonResponse(deployment.auditLog({ fromMs: from, limit, cursor: cursor ?? null }));
   });
   add("GET", ["/api/v1/deployment_info"], () => jsonResponse({ kind: "selfHosted" }));
   add(

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { asCronJob, type CronJob } from "./cron_jobs.ts";
 import { CronScheduler } from "./cron_scheduler.ts";
 import { replaceCrons } from "../cron_specs.ts";
+import { NO_ORIGIN } from "../audit_log.ts";
 import { pause } from "../deployment_state.ts";
 import { SchedulerStand } from "./testing/stand.ts";
 
@@ -141,7 +142,7 @@ cronTest("an action that was cut off counts as failed and is not run again", asy
 cronTest("nothing runs while the deployment is paused", async (crons) => {
   let runs = 0;
   crons.stand.mutations.set("tick", () => void runs++);
-  await crons.stand.engine.transact(pause);
+  await crons.stand.engine.transact((tx) => pause(tx, NO_ORIGIN));
   await crons.push(declared("tick", EVERY_MINUTE));
   await crons.scheduler.start();
   await crons.turn();

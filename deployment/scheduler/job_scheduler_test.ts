@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { PlatformError } from "../../engine/errors.ts";
 import { asJob, cancelJob, insertJob, type StoredJob } from "../../engine/scheduled_jobs.ts";
+import { NO_ORIGIN } from "../audit_log.ts";
 import { pause, unpause } from "../deployment_state.ts";
 import { findDueJobs } from "./due_jobs.ts";
 import {
@@ -162,12 +163,12 @@ jobTest("a function that is gone when its time comes is an error", async (jobs) 
 
 jobTest("nothing is found while the deployment is paused", async (jobs) => {
   jobs.stand.mutations.set("tick", () => {});
-  await jobs.stand.engine.transact(pause);
+  await jobs.stand.engine.transact((tx) => pause(tx, NO_ORIGIN));
   const [id] = await jobs.add("tick", 0);
   await jobs.scheduler.start();
   await new Promise((resolve) => setTimeout(resolve, 30));
   assert.equal(jobs.job(id!).state.kind, "pending");
-  await jobs.stand.engine.transact(unpause);
+  await jobs.stand.engine.transact((tx) => unpause(tx, NO_ORIGIN));
   await jobs.until(() => jobs.job(id!).state.kind === "success");
 });
 

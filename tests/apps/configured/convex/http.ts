@@ -1,0 +1,10 @@
+// One route.
+import { httpActionGeneric as httpAction, httpRouter } from "convex/server";
+
+const http = httpRouter();
+http.route({
+  path: "/hello",
+  method: "GET",
+  handler: httpAction(() => Promise.resolve(new Response("hello"))),
+});
+export default http;

@@ -1,0 +1,50 @@
+// One function of each kind, and what they see of the configuration.
+import {
+  actionGeneric as action,
+  internalMutationGeneric as internalMutation,
+  makeFunctionReference,
+  mutationGeneric as mutation,
+  queryGeneric as query,
+} from "convex/server";
+import { v } from "convex/values";
+
+const note_ = makeFunctionReference<"mutation">("things:note");
+
+export const variables = query({
+  args: {},
+  handler: () => {
+    const { CONVEX_CLOUD_URL: cloud, CONVEX_SITE_URL: site, GREETING: greeting } = process.env;
+    return { cloud, site, greeting: greeting ?? null };
+  },
+});
+
+export const uploadUrl = mutation({
+  args: {},
+  handler: async (ctx) => await ctx.storage.generateUploadUrl(),
+});
+
+export const url = query({
+  args: { storageId: v.string() },
+  handler: async (ctx, { storageId }) => await ctx.storage.getUrl(storageId),
+});
+
+export const identify = action({
+  args: {},
+  handler: async (ctx) => await ctx.auth.getUserIdentity(),
+});
+
+/** Schedules a note for a moment in the near future. */
+export const noteLater = mutation({
+  args: { delayMs: v.number() },
+  handler: async (ctx, { delayMs }) => void await ctx.scheduler.runAfter(delayMs, note_, {}),
+});
+
+export const note = internalMutation({
+  args: {},
+  handler: async (ctx) => void await ctx.db.insert("notes", {}),
+});
+
+export const notes = query({
+  args: {},
+  handler: async (ctx) => (await ctx.db.query("notes").collect()).length,
+});

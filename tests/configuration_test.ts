@@ -1,0 +1,297 @@
+// The deployment's configuration and state, changed by the official CLI and the API: environment
+// variables, auth config, canonical URLs, pausing; and the audit log of all that.
+import assert from "node:assert/strict";
+import { App } from "./harness/app.ts";
+import { action, httpClient, LiveClient, mutation, post, query } from "./harness/clients.ts";
+import { Server } from "./harness/server.ts";
+
+let server: Server;
+let app: App;
+
+Deno.test.beforeAll(async () => {
+  server = await Server.start();
+  app = await App.copy("tests/apps/configured");
+  await cli("env", "set", "ISSUER", "https://issuer.example");
+  await app.push(server);
+});
+Deno.test.afterAll(async () => {
+  await app[Symbol.asyncDispose]();
+  await server[Symbol.asyncDispose]();
+});
+
+/** The output of a command that must succeed. */
+async function cli(...args: string[]): Promise<string> {
+  const result = await app.cli(server, args);
+  assert.equal(result.code, 0, result.stderr);
+  return result.stdout;
+}
+
+/** What a command that must fail says. */
+async function refused(...args: string[]): Promise<string> {
+  const result = await app.cli(server, args);
+  assert.notEqual(result.code, 0, result.stdout);
+  return result.stderr;
+}
+
+const admin = (path: string, body: unknown = {}) =>
+  post(`${server.url}/api/${path}`, body, { authorization: `Convex ${server.adminKey}` });
+
+// deno-lint-ignore no-explicit-any -- a JSON body of any shape
+async function adminGet(path: string): Promise<{ status: number; json: any }> {
+  const response = await fetch(`${server.url}/api/${path}`, {
+    headers: { authorization: `Convex ${server.adminKey}` },
+  });
+  return { status: response.status, json: await response.json() };
+}
+
+const setVariables = (changes: readonly { name: string; value?: string | null }[]) =>
+  admin("update_environment_variables", { changes });
+
+async function failure(promise: Promise<unknown>): Promise<string> {
+  return await promise.then(() => "no failure", (error) => String(error.message));
+}
+
+Deno.test("rules for variables, each with its code", async () => {
+  const long = "a".repeat(8193);
+  const cases: [{ name: string; value?: string }[], string, RegExp][] = [
+    [[{ name: "1A", value: "" }], "EnvironmentVariableNameInvalid", /^The .* name 1A is invalid\./],
+    [[{ name: "A-B", value: "" }], "EnvironmentVariableNameInvalid", /must begin with a letter/],
+    [[{ name: "", value: "" }], "EnvironmentVariableNameInvalid", /name {2}is invalid/],
+    [[{ name: "A".repeat(257), value: "" }], "EnvironmentVariableNameTooLong", /less than 256\.$/],
+    [
+      [{ name: "A", value: long }],
+      "EnvironmentVariableValueTooLarge",
+      /^The environment variable value is 8193 bytes, which is too large\. \(max size: 8192$/,
+    ],
+    [[{ name: "CONVEX_SITE_URL", value: "x" }], "EnvVarNameForbidden", /is built-in and cannot/],
+    [
+      Array.from({ length: 513 }, (_, i) => ({ name: `V${i}`, value: "" })),
+      "EnvVarLimitMet",
+      /^The environment variable limit \(512\) has been met\.$/,
+    ],
+    [
+      Array.from({ length: 65 }, (_, i) => ({ name: `V${i}`, value: long.slice(1) })),
+      "EnvVarTotalSizeLimitMet",
+      /exceeds the limit \(524288 bytes\)\.$/,
+    ],
+  ];
+  const before = await adminGet("list_environment_variables");
+  for (const [changes, code, message] of cases) {
+    const { status, json } = await setVariables([{ name: "GOOD", value: "1" }, ...changes]);
+    assert.deepEqual([status, json.code], [400, code]);
+    assert.match(json.message, message);
+  }
+  assert.deepEqual(await adminGet("v1/list_environment_variables"), before, "all or nothing");
+  assert.equal((await setVariables([{ name: "UNKNOWN" }])).status, 200, "no such variable");
+  assert.match(await refused("env", "set", "CONVEX_CLOUD_URL", "x"), /is built-in and cannot be/);
+});
+
+Deno.test("variables that the auth config needs cannot go or become nonsense", async () => {
+  assert.match(
+    await refused("env", "remove", "ISSUER"),
+    /Environment variable ISSUER is used in auth config file but its value was not set/,
+  );
+  const { status, json } = await setVariables([{ name: "ISSUER", value: "ftp://issuer.example" }]);
+  assert.deepEqual([status, json], [400, {
+    code: "InvalidAuthConfig",
+    message:
+      'This change would make the auth config invalid: Invalid provider domain URL "ftp://issuer.example": scheme should be http or https',
+  }]);
+  assert.equal(await cli("env", "get", "ISSUER"), "https://issuer.example\n");
+});
+
+Deno.test("mistakes in the auth config fail the push with their texts", async () => {
+  const mistakes: [string, string][] = [
+    [`export const providers = [];`, "auth config file is missing default export."],
+    [
+      `export default { providers: [{ domain: "a.com", applicationId: "x" }] };`,
+      "auth config file must include a list of provider credentials: Provider at index 0 must have " +
+      "applicationID property spelled lowercase 'application', capital I, capital D.",
+    ],
+  ];
+  await using broken = await App.copy("tests/apps/configured");
+  for (const [source, text] of mistakes) {
+    await broken.write("convex/auth.config.ts", source);
+    const said = await failure(broken.push(server));
+    assert.ok(said.includes("The pushed auth config is invalid: "), said);
+    assert.ok(said.includes(text), said);
+  }
+  await broken.write(
+    "convex/auth.config.ts",
+    `export default { providers: [{ domain: process.env.UNSET ?? "a.com", applicationID: "a" }] };`,
+  );
+  assert.match(await failure(broken.push(server)), /Environment variable UNSET is used in auth/);
+});
+
+Deno.test("canonical URLs are what functions, files and the auth config see", async () => {
+  await using live = new LiveClient(server);
+  const variables = live.watch("things:variables");
+  const greeting = null;
+  await variables.until((value) => (value as { cloud: string }).cloud === server.url);
+  const client = httpClient(server);
+  const upload = await client.mutation(mutation("things:uploadUrl"), {});
+  const stored = await (await fetch(upload, { method: "POST", body: "x" })).json();
+
+  const cloud = "https://api.my.example";
+  const site = "https://my.example";
+  const set = (requestDestination: string, url?: string) =>
+    admin("v1/update_canonical_url", { requestDestination, url });
+  assert.equal((await set("convexCloud", cloud)).status, 200);
+  assert.equal((await set("convexSite", site)).status, 200);
+  await variables.until((value) => (value as { site: string }).site === site);
+  assert.deepEqual(variables.results.at(-1), { cloud, site, greeting });
+  assert.deepEqual(await adminGet("v1/get_canonical_urls"), {
+    status: 200,
+    json: { convexCloudUrl: cloud, convexSiteUrl: site },
+  });
+  const url = await client.query(query("things:url"), stored);
+  assert.ok(url.startsWith(`${cloud}/api/storage/`), url);
+  assert.ok((await client.mutation(mutation("things:uploadUrl"), {})).startsWith(cloud));
+  client.setAuth("eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.AA");
+  assert.match(
+    await failure(client.query(query("things:variables"), {})),
+    /\[OIDC\(domain=https:\/\/issuer\.example, app_id=app\), OIDC\(domain=https:\/\/my\.example, app_id=self\)\]/,
+  );
+  const nonsense = await set("convexSite", "nonsense");
+  assert.deepEqual([nonsense.status, nonsense.json.code], [400, "InvalidAuthConfig"]);
+  assert.equal((await set("elsewhere")).status, 400);
+  await set("convexCloud");
+  await set("convexSite");
+  await variables.until((value) => (value as { site: string }).site === server.siteUrl);
+});
+
+Deno.test("a paused deployment: what each entry point answers, and what goes on", async () => {
+  const paused = /Cannot run functions while this deployment is paused\. Resume the deployment/;
+  await using live = new LiveClient(server);
+  const variables = live.watch("things:variables");
+  await variables.until((value) => !(value instanceof Error));
+  const client = httpClient(server);
+  const upload = await client.mutation(mutation("things:uploadUrl"), {});
+  const { storageId } = await (await fetch(upload, { method: "POST", body: "x" })).json();
+  const file = await client.query(query("things:url"), { storageId });
+  await client.mutation(mutation("things:noteLater"), { delayMs: 1500 });
+
+  assert.equal((await admin("v1/pause_deployment")).status, 200);
+  assert.equal((await admin("v1/pause_deployment")).status, 200, "twice is fine");
+  await variables.until((value) => value instanceof Error && paused.test(value.message));
+  assert.match(await failure(live.mutation(mutation("things:uploadUrl"), {})), paused);
+  assert.match(await failure(live.action(action("things:identify"), {})), paused);
+  assert.match(await failure(client.query(query("things:variables"), {})), paused);
+  assert.match(await failure(client.mutation(mutation("things:uploadUrl"), {})), paused);
+  assert.match(await failure(client.action(action("things:identify"), {})), paused);
+  assert.match(await refused("run", "things:variables"), paused);
+  const hello = await fetch(`${server.siteUrl}/hello`);
+  assert.equal(hello.status, 500);
+  assert.match(await hello.text(), paused);
+  for (const response of [await fetch(upload, { method: "POST", body: "x" }), await fetch(file)]) {
+    assert.deepEqual([response.status, await response.json()], [400, {
+      code: "BackendIsNotRunning",
+      message: "Cannot perform this operation when the backend is not running",
+    }]);
+  }
+  // The CLI goes on working, and so do pushes.
+  await cli("env", "set", "GREETING", "hi");
+  assert.match(await cli("env", "list"), /GREETING=/);
+  assert.match(await cli("function-spec"), /things\.js:variables/);
+  await app.push(server);
+  await server.restart();
+  assert.match(await failure(client.query(query("things:variables"), {})), paused);
+
+  assert.equal((await admin("v1/unpause_deployment")).status, 200);
+  const again = await admin("v1/unpause_deployment");
+  assert.deepEqual([again.status, again.json], [400, {
+    code: "UnpauseDeploymentFailed",
+    message: "Deployment is not currently paused.",
+  }]);
+  await variables.until((value) => (value as { greeting?: string }).greeting === "hi");
+  await using watcher = new LiveClient(server);
+  await watcher.watch("things:notes").until((count) => count === 1);
+  await cli("env", "remove", "GREETING");
+});
+
+Deno.test("the audit log tells of pushes, variables, URLs and pauses, page by page", async () => {
+  await using fresh = await Server.start({ flags: ["--trusted-proxies", "127.0.0.1"] });
+  const send = (path: string, body: unknown) =>
+    post(`${fresh.url}/api/${path}`, body, {
+      "authorization": `Convex ${fresh.adminKey}`,
+      "user-agent": "auditor",
+      "x-forwarded-for": "203.0.113.9",
+    });
+  const set = (name: string, value: string | null) =>
+    send("update_environment_variables", { changes: [{ name, value }] });
+  const fromMs = Date.now();
+  await set("ISSUER", "https://issuer.example");
+  await set("ISSUER", "https://other.example");
+  await set("ISSUER", "https://other.example");
+  await app.push(fresh);
+  await set("EXTRA", "1");
+  await set("EXTRA", null);
+  await set("not a name", "1");
+  const destination = { requestDestination: "convexSite" };
+  await send("update_canonical_url", { ...destination, url: "https://my.example" });
+  await send("update_canonical_url", destination);
+  await send("v1/pause_deployment", {});
+  await send("v1/pause_deployment", {});
+  await send("v1/unpause_deployment", {});
+
+  const read = async (search: string, key = fresh.adminKey) => {
+    const response = await fetch(`${fresh.url}/api/v1/list_audit_log_events?${search}`, {
+      headers: { authorization: `Convex ${key}` },
+    });
+    return { status: response.status, json: await response.json() };
+  };
+  const { json: { items, pagination } } = await read(`from=${fromMs}`);
+  const site = { request_destination: "convexSite" };
+  const push = items[2].metadata;
+  const expected: [string, unknown][] = [
+    ["create_environment_variable", { variable_name: "ISSUER" }],
+    ["update_environment_variable", { variable_name: "ISSUER" }],
+    ["push_config_with_components", push],
+    ["create_environment_variable", { variable_name: "EXTRA" }],
+    ["delete_environment_variable", { variable_name: "EXTRA" }],
+    ["update_canonical_url", { ...site, url: "https://my.example" }],
+    ["delete_canonical_url", site],
+    ["pause_deployment", {}],
+    ["unpause_deployment", {}],
+  ];
+  assert.deepEqual(
+    items.map((item: { action: string; metadata: unknown }) => [item.action, item.metadata]),
+    expected,
+  );
+  assert.deepEqual(pagination, { hasMore: false, nextCursor: null });
+  const { createTime, ...first } = items[0];
+  assert.ok(createTime >= fromMs && createTime <= Date.now());
+  assert.deepEqual(first, {
+    actor: { kind: "system" },
+    action: "create_environment_variable",
+    metadata: { variable_name: "ISSUER" },
+    clientIp: "203.0.113.9",
+    clientUserAgent: "auditor",
+  });
+  assert.deepEqual(push.auth_diff.removed, []);
+  assert.equal(push.auth_diff.added.length, 2);
+  const [{ component_path, component_diff }] = push.component_diffs;
+  assert.equal(component_path, null);
+  assert.deepEqual(component_diff.module_diff.added, [
+    "http.js",
+    "things.js",
+    "auth.config.js",
+    "convex.config.js",
+  ]);
+
+  const pages: unknown[] = [];
+  for (let cursor: string | null = "";;) {
+    const { json } = await read(`limit=2${cursor === "" ? "" : `&cursor=${cursor}`}`);
+    pages.push(...json.items);
+    cursor = json.pagination.nextCursor;
+    if (cursor === null) break;
+    assert.equal(json.items.length, 2);
+  }
+  assert.deepEqual(pages, items);
+  assert.deepEqual((await read(`from=${Date.now() + 1000}`)).json.items, []);
+  for (const search of ["limit=0", "limit=101", "limit=x", "cursor=nonsense", "from=x"]) {
+    const { status, json } = await read(search);
+    assert.deepEqual([status, json.code], [400, "BadQueryArgs"], search);
+  }
+  assert.equal((await read("", "concave|nonsense")).status, 401);
+});
