@@ -2,6 +2,7 @@
 // Exits with 1 when a floor is missed, with 2 when it is called wrongly.
 import { Environment } from "./environment.ts";
 import { missesFloor, printTable, type Row, toJson } from "./report.ts";
+import { database } from "./scenarios/database.ts";
 import { fanOut } from "./scenarios/fan_out.ts";
 import { files } from "./scenarios/files.ts";
 import { httpActions } from "./scenarios/http_actions.ts";
@@ -18,6 +19,7 @@ const SCENARIOS: Readonly<Record<string, (environment: Environment) => Promise<R
   transfer,
   pipelined,
   queries,
+  database,
   fan_out: fanOut,
   unrelated_subscriptions: unrelatedSubscriptions,
   scheduled,

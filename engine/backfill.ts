@@ -1,31 +1,29 @@
-// Fills new indexes with the documents that existed before them, in bounded batches between the
-// commits. From the commit that adds an index on, the committer maintains it, so a batch only has to
-// add what the documents say now; done twice it does no harm. How far it came is kept in the file.
+// Fills new indexes with the documents that existed before them, in bounded steps between the
+// commits. From the commit that adds an index on, the committer maintains it, so a step only has to
+// add what nobody has changed since; done twice it does no harm. How far it came is kept in the file.
 
+import type { DatabaseSync } from "node:sqlite";
+import { BackfillChunk, ChunkSource, progressKey } from "./backfill_chunk.ts";
 import { BackgroundTask } from "./background_task.ts";
 import type { IndexDocument, IndexInfo } from "./catalog.ts";
-import { BACKFILL_PROGRESS_PREFIX, type DocumentWriter } from "./document_writer.ts";
 import type { Engine } from "./engine.ts";
-import { keyOf } from "./index_changes.ts";
-import { byIdIndex } from "./system_tables.ts";
-import type { IndexId, IndexKey } from "./types.ts";
-import { parseDocument } from "./values/json.ts";
-import { byIdKey, KEY_AFTER } from "./values/key.ts";
+import { type Timestamp, TIMESTAMP_ZERO } from "./timestamp.ts";
+import type { IndexId } from "./types.ts";
 
-/** Documents of one batch: about a millisecond of the host's thread. */
-export const BATCH_DOCUMENTS = 128;
-
-/** Key in `meta` of how far the index is. */
-export function progressKey(index: IndexId): string {
-  return BACKFILL_PROGRESS_PREFIX + index;
-}
+const REST_MS_MAX = 20;
 
 export class IndexBackfill {
   readonly #engine: Engine;
+  readonly #source: ChunkSource;
   readonly #task: BackgroundTask;
+  #chunk: BackfillChunk | null = null;
+  /** The last commit when the last step ended. */
+  #latest: Timestamp = TIMESTAMP_ZERO;
 
-  constructor(engine: Engine) {
+  /** @param reading a connection that only reads */
+  constructor(engine: Engine, reading: DatabaseSync) {
     this.#engine = engine;
+    this.#source = new ChunkSource(reading);
     this.#task = new BackgroundTask("index backfill", () => this.#step());
   }
 
@@ -41,22 +39,46 @@ export class IndexBackfill {
     return this.#task.stop();
   }
 
-  /** One batch of one index. */
+  /** One step of one index. */
   async #step(): Promise<boolean> {
     const waiting =
       this.#engine.read((tx) =>
         tx.table("indexes").all().find((index) => index.state === "backfilling")
       ).value;
-    if (waiting === undefined) return false;
+    if (waiting === undefined) {
+      this.#chunk = null;
+      return false;
+    }
     const { indexId: id, tablet } = waiting as unknown as IndexDocument;
-    const isComplete = await this.#engine.committer.maintain((writer) => {
-      const index = this.#engine.catalog.indexesOf(tablet).find((info) => info.id === id);
-      // Dropped meanwhile; or nothing to copy: only database indexes have entries.
-      if (index === undefined || index.kind !== "database") return true;
-      return addBatch(writer, index);
-    });
+    const index = this.#engine.catalog.indexesOf(tablet).find((info) => info.id === id);
+    // Dropped meanwhile; or nothing to copy: only database indexes have entries.
+    const isComplete = index === undefined || index.kind !== "database" ||
+      await this.#advance(index);
     if (isComplete) await this.#markBackfilled(waiting._id, id);
     return true;
+  }
+
+  /** Reads or writes some documents of a chunk; true when all documents have their entries. */
+  async #advance(index: IndexInfo): Promise<boolean> {
+    if (this.#chunk?.index.id !== index.id) this.#chunk = new BackfillChunk(index, this.#source);
+    const chunk = this.#chunk;
+    const startedAt = performance.now();
+    if (!chunk.isCollected) chunk.collect();
+    else await this.#engine.committer.maintain((writer) => chunk.write(writer));
+    await this.#rest(performance.now() - startedAt);
+    if (!chunk.isWritten) return false;
+    this.#chunk = null;
+    return chunk.isLast;
+  }
+
+  /** Leaves thread and disk to those who write meanwhile, for as long as they were taken from them. */
+  async #rest(workedMs: number): Promise<void> {
+    const { latest } = this.#engine.committer;
+    const othersWrite = latest !== this.#latest;
+    this.#latest = latest;
+    await new Promise((resolve) =>
+      othersWrite ? setTimeout(resolve, Math.min(workedMs, REST_MS_MAX)) : setImmediate(resolve)
+    );
   }
 
   async #markBackfilled(documentId: string, id: IndexId): Promise<void> {
@@ -68,28 +90,4 @@ export class IndexBackfill {
     });
     await this.#engine.committer.maintain((writer) => writer.deleteMeta(progressKey(id)));
   }
-}
-
-/** Adds the entries of the next documents; true when there are no more. */
-export function addBatch(writer: DocumentWriter, index: IndexInfo): boolean {
-  const start = nextKey(writer, index);
-  const rows = writer.scanRows(
-    byIdIndex(index.tablet),
-    { start, end: KEY_AFTER },
-    BATCH_DOCUMENTS,
-  );
-  for (const { doc, id, json } of rows) {
-    writer.insertEntry(index.id, keyOf(index, parseDocument(json), id), doc);
-  }
-  const last = rows.at(-1);
-  if (last !== undefined) writer.writeMeta(progressKey(index.id), last.doc);
-  return rows.length < BATCH_DOCUMENTS;
-}
-
-/** Where in `by_id` the next batch begins. */
-function nextKey(writer: DocumentWriter, index: IndexInfo): IndexKey {
-  const doc = writer.readMeta(progressKey(index.id));
-  const id = doc === null ? null : writer.idOfRow(doc, index.tablet);
-  // Without a trace of the last document, because it was deleted, the walk starts over.
-  return id === null ? "" : byIdKey(id) + KEY_AFTER;
 }

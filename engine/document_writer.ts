@@ -60,7 +60,7 @@ export class DocumentWriter {
   readonly #rollback: StatementSync;
   readonly #find: StatementSync;
   readonly #scan: StatementSync;
-  readonly #idOfRow: StatementSync;
+  readonly #revisionOf: StatementSync;
   readonly #insertDocument: StatementSync;
   readonly #updateDocument: StatementSync;
   readonly #deleteDocument: StatementSync;
@@ -98,7 +98,7 @@ export class DocumentWriter {
       "SELECT e.key, d.id, d.ts, d.json, d.doc FROM entries e CROSS JOIN documents d ON d.doc = e.doc " +
         "WHERE e.idx = ? AND e.key >= ? AND e.key < ? ORDER BY e.key LIMIT ?",
     );
-    this.#idOfRow = arrayStatement(db, "SELECT id FROM documents WHERE doc = ? AND tablet = ?");
+    this.#revisionOf = arrayStatement(db, "SELECT ts FROM documents WHERE doc = ?");
     this.#insertDocument = db.prepare(
       "INSERT INTO documents (doc, tablet, id, ts, size, json) VALUES (?, ?, ?, ?, ?, ?)",
     );
@@ -209,9 +209,9 @@ export class DocumentWriter {
     return rows.map(([, id, , json, doc]) => ({ doc, id, json }));
   }
 
-  /** The id of the document of the tablet with that row number, if it still exists. */
-  idOfRow(doc: number, tablet: Tablet): string | null {
-    const row = this.#idOfRow.get(doc, tablet) as unknown as [string] | undefined;
+  /** When the document with that row number was written last; null if it is gone. */
+  revisionOf(doc: number): number | null {
+    const row = this.#revisionOf.get(doc) as unknown as [number] | undefined;
     return row?.[0] ?? null;
   }
 

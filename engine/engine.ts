@@ -77,7 +77,7 @@ export class Engine {
     this.#reading = openReadOnly(options.path);
     this.#reader = new SnapshotReader(this.#reading);
     this.#checkpointer = new Checkpointer(this.committer, options.path);
-    this.#backfill = new IndexBackfill(this);
+    this.#backfill = new IndexBackfill(this, this.#reading);
     this.#schemaValidation = new SchemaValidation(this);
     this.#retention = new Retention(
       this,

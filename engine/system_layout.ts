@@ -2,13 +2,18 @@
 // anything reads or writes, they get them; nothing else runs meanwhile.
 
 import { createHash } from "node:crypto";
-import { addBatch, progressKey } from "./backfill.ts";
 import { GLOBAL_INDEXES, type IndexInfo } from "./catalog.ts";
 import type { DocumentWriter } from "./document_writer.ts";
 import type { Engine } from "./engine.ts";
+import { keyOf } from "./index_changes.ts";
 import { META } from "./storage_schema.ts";
-import { FIRST_FREE_INDEX, SYSTEM_INDEX_BASE } from "./system_tables.ts";
+import { byIdIndex, FIRST_FREE_INDEX, SYSTEM_INDEX_BASE } from "./system_tables.ts";
 import { createComponentTables } from "./table_creation.ts";
+import { parseDocument } from "./values/json.ts";
+import { byIdKey, KEY_AFTER } from "./values/key.ts";
+
+/** Documents read at once: those of some system tables are large. */
+const BATCH_DOCUMENTS = 128;
 
 /** Called once, when the database has been opened. */
 export async function bringSystemTablesUpToDate(engine: Engine): Promise<void> {
@@ -58,6 +63,17 @@ async function enableComponentIndexes(engine: Engine): Promise<void> {
 }
 
 function fill(writer: DocumentWriter, index: IndexInfo): void {
-  while (!addBatch(writer, index));
-  writer.deleteMeta(progressKey(index.id));
+  let start = "";
+  while (true) {
+    const rows = writer.scanRows(
+      byIdIndex(index.tablet),
+      { start, end: KEY_AFTER },
+      BATCH_DOCUMENTS,
+    );
+    for (const { doc, id, json } of rows) {
+      writer.insertEntry(index.id, keyOf(index, parseDocument(json), id), doc);
+    }
+    if (rows.length < BATCH_DOCUMENTS) return;
+    start = byIdKey(rows.at(-1)!.id) + KEY_AFTER;
+  }
 }
