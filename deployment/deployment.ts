@@ -1,7 +1,7 @@
 // One deployment: the engine with its data, the runtime with its isolates, the sync server, and
 // everything that makes functions and data one thing: code, configuration, keys and logs.
 
-import { componentPath } from "../engine/components.ts";
+import { componentById, componentByPath, ROOT_COMPONENT } from "../engine/components.ts";
 import { Engine } from "../engine/engine.ts";
 import { PlatformError, userError } from "../engine/errors.ts";
 import { SYSTEM_TABLES } from "../engine/system_tables.ts";
@@ -22,6 +22,7 @@ import type {
 } from "../runtime/types.ts";
 import { fileByUuid, type StoredFile } from "../runtime/stored_files.ts";
 import { UploadTokens } from "../runtime/upload_tokens.ts";
+import { checkComponentPath } from "../sync/function_path.ts";
 import { SyncServer } from "../sync/sync_server.ts";
 import { AdminKeys } from "./admin_key.ts";
 import { type AuditOrigin, type AuditPageRequest, listAuditEntries } from "./audit_log.ts";
@@ -33,6 +34,7 @@ import {
   type SystemVariables,
   systemVariables,
 } from "./canonical_urls.ts";
+import { componentWithId, deleteComponent } from "./component_admin.ts";
 import { configHashes } from "./config_hashes.ts";
 import { ConfigurationChanges } from "./configuration_changes.ts";
 import { pause, requireRunning, unpause } from "./deployment_state.ts";
@@ -54,7 +56,7 @@ import type { ServerLog } from "./server_log.ts";
 import { evaluatePush, startPush } from "./start_push.ts";
 import type { TrustedProxies } from "./trusted_proxies.ts";
 import { systemFunctions } from "./system_functions/registry.ts";
-import { runTestQuery, type TestBundle } from "./test_query.ts";
+import { runTestQuery, type TestQuery } from "./test_query.ts";
 import { type SchemaIds, waitForSchema } from "./wait_for_schema.ts";
 
 export interface DeploymentOptions {
@@ -130,7 +132,8 @@ export class Deployment {
     this.#configuration = new ConfigurationChanges(engine, runtime.analyze, this.#origins);
     this.#httpRouting = new HttpRouting(engine);
     const runner = new LoggedRunner(runtime, functionLogs, engine.clock, {
-      componentPath: (id) => engine.read((tx) => componentPath(tx, id)).value,
+      // An action can outlive its component.
+      componentPath: (id) => engine.read((tx) => componentById(tx, id)).value?.path ?? id,
     });
     this.runner = runner;
     this.#httpActions = runner;
@@ -158,6 +161,7 @@ export class Deployment {
     this.sync = new SyncServer({
       engine,
       runner: this.runner,
+      resolveComponent: (path) => this.#componentAt(path),
       authenticate: (token) => this.authenticator.authenticateToken(token),
       redact: options.redact,
       onUnexpectedError: (error) => this.log.fault("sync session failed", error),
@@ -241,12 +245,8 @@ export class Deployment {
   }
 
   /** Runs a query that is not part of the app, for `convex run --inline-query`. */
-  async runTestQuery(
-    bundle: TestBundle,
-    args: unknown,
-    context: RequestContext,
-  ): Promise<TestQueryResult> {
-    return await runTestQuery(bundle, args, context, this.#evaluationContext());
+  async runTestQuery(query: TestQuery, context: RequestContext): Promise<TestQueryResult> {
+    return await runTestQuery(query, context, this.#evaluationContext());
   }
 
   /**
@@ -343,11 +343,36 @@ export class Deployment {
 
   /**
    * The component at a path like `a/b`; the empty path is the app.
-   * @throws PlatformError `ComponentPathNotFound`
+   * @throws PlatformError `InvalidComponentPath`, `ComponentPathNotFound`
    */
   resolveComponent(path: string): ComponentId {
-    if (path === "") return "";
+    checkComponentPath(path);
+    const component = this.#componentAt(path);
+    if (component !== null) return component;
     throw userError("ComponentPathNotFound", `Component path '${path}' not found`);
+  }
+
+  #componentAt(path: string): ComponentId | null {
+    if (path === "") return ROOT_COMPONENT;
+    return this.engine.read((tx) => componentByPath(tx, path)).value;
+  }
+
+  /**
+   * The component with an id that a client sent; null is the app.
+   * @throws PlatformError `ComponentNotFound`
+   */
+  componentOfId(id: string | null): ComponentId {
+    if (id === null) return ROOT_COMPONENT;
+    return this.engine.read((tx) => componentWithId(tx, id)).value;
+  }
+
+  /**
+   * Deletes an unmounted component with all its data.
+   * @throws PlatformError `ComponentNotFound`, `ComponentMustBeUnmounted`
+   */
+  async deleteComponent(id: ComponentId): Promise<void> {
+    await this.engine.transact((tx) => deleteComponent(tx, id), "delete_component");
+    this.log.info("component deleted");
   }
 
   #evaluationContext(): EvaluationContext {

@@ -19,6 +19,7 @@ import {
   type PushedCode,
   switchComponent,
 } from "./component_switch.ts";
+import { collectPreparedComponents } from "./component_removal.ts";
 import { checkDeclaredValue, readEnvironment } from "./environment.ts";
 import { type ComponentPlacement, TreeWalk, unmountOthers } from "./installed_components.ts";
 import { duringPush } from "./push_error.ts";
@@ -174,6 +175,7 @@ function switchTo(tx: Transaction, push: StartedPush, nowMs: number): FinishedCh
     componentDiffs[path] = clearComponent(tx, _id);
   }
   collectUnusedSources(tx, nowMs);
+  collectPreparedComponents(tx, nowMs);
   const definitionDiffs = Object.fromEntries([...push.code.keys()].map((path) => [path, {}]));
   return { authDiff, definitionDiffs, componentDiffs };
 }

@@ -2,6 +2,7 @@
 // dashboard. They run once at the latest timestamp and leave nothing behind (spec http-api 8.4).
 
 import { ROOT_COMPONENT } from "../engine/components.ts";
+import type { ComponentId } from "../engine/types.ts";
 import type { TestQueryResult } from "../runtime/frames.ts";
 import type { RequestContext } from "../runtime/types.ts";
 import { systemVariables } from "./canonical_urls.ts";
@@ -14,20 +15,24 @@ import { nextUdfConfig, readUdfConfig } from "./udf_config.ts";
 /** Queries can be asked before anything was pushed; this stands for the version of the code then. */
 const NOTHING_PUSHED_VERSION = "0.0.0";
 
-export interface TestBundle {
-  readonly path: string;
-  readonly source: string;
-  readonly sourceMap?: string | null | undefined;
+export interface TestQuery {
+  readonly bundle: {
+    readonly path: string;
+    readonly source: string;
+    readonly sourceMap?: string | null | undefined;
+  };
+  /** The argument object, or a list of one. */
+  readonly args: unknown;
+  /** Whose tables the query reads. */
+  readonly component: ComponentId;
 }
 
 /**
  * Runs the default export of a module as a query.
- * @param args the argument object, or a list of one
  * @throws PlatformError `InvalidModules`, `InvalidTestQuery`, `UnsupportedTestQuery`
  */
 export async function runTestQuery(
-  bundle: TestBundle,
-  args: unknown,
+  { bundle, args, component }: TestQuery,
   requestContext: RequestContext,
   context: EvaluationContext,
 ): Promise<TestQueryResult> {
@@ -38,14 +43,17 @@ export async function runTestQuery(
   ]);
   const at = engine.committer.durable;
   const { variables, config } = engine.read((tx) => ({
-    variables: { ...systemVariables(tx, context.origins), ...readEnvironment(tx) },
-    config: readUdfConfig(tx, ROOT_COMPONENT) ??
+    // A component's own variables are not there yet while its modules are evaluated.
+    variables: component === ROOT_COMPONENT
+      ? { ...systemVariables(tx, context.origins), ...readEnvironment(tx) }
+      : null,
+    config: readUdfConfig(tx, component) ??
       nextUdfConfig(null, NOTHING_PUSHED_VERSION, context.nowMs),
   }), at).value;
   return await analyzer.runTestQuery(
     [...modules, ...await replModules(analyzer)],
     {
-      path: { component: ROOT_COMPONENT, module: path, name: "default" },
+      path: { component, module: path, name: "default" },
       args: JSON.stringify(Array.isArray(args) ? args : [args ?? {}]),
       context: requestContext,
     },

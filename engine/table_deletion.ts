@@ -4,6 +4,7 @@
 import type { SchemaDocument, TableInfo } from "./catalog.ts";
 import { assert, type PlatformError, userError } from "./errors.ts";
 import type { Transaction } from "./transaction.ts";
+import type { ComponentId } from "./types.ts";
 import type { SchemaDefinition } from "./values/schema.ts";
 import { validatorTables } from "./values/validator_tables.ts";
 
@@ -16,6 +17,19 @@ export function deleteTable(tx: Transaction, table: TableInfo): void {
   assert(!table.isSystem && table.state !== "deleting", () => `${table.name} cannot be deleted`);
   tx.dependOnAllTables();
   if (table.state === "active") protectBySchemas(tx, table);
+  markDeleted(tx, table);
+}
+
+/** Deletes all tables of a component, its system tables too. It must have no schema any more. */
+export function deleteComponentTables(tx: Transaction, component: ComponentId): void {
+  assert(component !== "", "the app's tables cannot be deleted");
+  tx.dependOnAllTables();
+  for (const table of tx.catalog.tablesOf(component)) {
+    if (table.state !== "deleting") markDeleted(tx, table);
+  }
+}
+
+function markDeleted(tx: Transaction, table: TableInfo): void {
   for (const { _id } of tx.table("indexes").find("by_tablet", [table.tablet])) {
     tx.table("indexes").remove(_id);
   }

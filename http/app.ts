@@ -10,6 +10,7 @@ import {
   UNKNOWN_CLIENT,
 } from "../sync/client_version.ts";
 import { allowOrigin, preflightResponse } from "./cors.ts";
+import { addComponentRoutes } from "./component_api.ts";
 import { addDeployRoutes } from "./deploy_api.ts";
 import { addEnvironmentRoutes } from "./environment_api.ts";
 import { errorResponse } from "./errors.ts";
@@ -40,6 +41,7 @@ export function createApiApp(deployment: Deployment): HttpHandler {
   addFunctionRoutes(routes, deployment);
   addDeployRoutes(routes, deployment);
   addEnvironmentRoutes(routes, deployment);
+  addComponentRoutes(routes, deployment);
   addLogRoutes(routes, deployment);
   addSchedulerRoutes(routes, deployment);
   addStorageRoutes(routes, deployment);

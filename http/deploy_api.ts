@@ -71,14 +71,17 @@ export function addDeployRoutes(routes: Routes, deployment: Deployment): void {
     () => Promise.resolve(jsonResponse(null)),
   );
   add("/api/run_test_function", DEPLOY_BODY_BYTES_MAX, async (body, context) => {
-    const { bundle, args, format } = checkShape(body, testQueryShape);
+    const { bundle, args, format, componentId } = checkShape(body, testQueryShape);
     const caller = functionContext(context, { kind: "admin" });
     const options = {
       requestId: caller.requestId,
       format: answerFormat(format, context.env.client),
       redact: deployment.redact,
     };
-    const answer = await deployment.runTestQuery(bundle, args, { ...caller, caller: "Tester" });
+    const answer = await deployment.runTestQuery(
+      { bundle, args, component: deployment.componentOfId(componentId ?? null) },
+      { ...caller, caller: "Tester" },
+    );
     return jsonTextResponse(functionAnswerJson(answer, options));
   });
 }

@@ -52,12 +52,14 @@ export function addSchedulerRoutes(routes: Routes, deployment: Deployment): void
 
   add("/api/cancel_job", async (body) => {
     const { id, componentId } = checkShape(body, jobShape);
-    await engine.transact((tx) => cancelScheduled(tx, componentId ?? "", id), "cancel_job");
+    const component = deployment.componentOfId(componentId ?? null);
+    await engine.transact((tx) => cancelScheduled(tx, component, id), "cancel_job");
   });
   add("/api/cancel_all_jobs", async (body) => {
     const selection = checkShape(body, selectionShape);
-    const component = selection.componentId ??
-      deployment.resolveComponent(selection.componentPath ?? "");
+    const component = selection.componentId == null
+      ? deployment.resolveComponent(selection.componentPath ?? "")
+      : deployment.componentOfId(selection.componentId);
     const { udfPath, startNextTs, endNextTs } = selection;
     await cancelAllJobs(engine, {
       component,
@@ -68,6 +70,6 @@ export function addSchedulerRoutes(routes: Routes, deployment: Deployment): void
   });
   add("/api/delete_scheduled_functions_table", async (body) => {
     const { componentId } = checkShape(body, tableShape);
-    await deleteAllJobs(engine, componentId ?? "");
+    await deleteAllJobs(engine, deployment.componentOfId(componentId ?? null));
   });
 }

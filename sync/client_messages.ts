@@ -193,12 +193,7 @@ function parseCall(message: Fields, type: "Mutation" | "Action"): CallMessage {
 function parseTarget(fields: Fields): Target {
   const { module, name } = parseFunctionPath(string(fields, "udfPath"));
   const componentPath = optionalString(fields, "componentPath") ?? "";
-  try {
-    checkComponentPath(componentPath);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw userError("InvalidComponentPath", `Invalid component path '${componentPath}': ${reason}`);
-  }
+  checkComponentPath(componentPath);
   return { module, name, componentPath };
 }
 

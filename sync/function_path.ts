@@ -1,6 +1,8 @@
 // Paths as clients write them: `dir/module:function`, and `a/b` for a component.
 // Spec function-runtime 3.2; components 1.
 
+import { userError } from "../engine/errors.ts";
+
 const MODULE_COMPONENT_BYTES_MAX = 64;
 const IDENTIFIER_BYTES_MAX = 64;
 const MODULE_EXTENSION = ".js";
@@ -38,11 +40,17 @@ export function printFunctionPath(path: ModuleFunction): string {
 
 /**
  * Checks `a/b`; the empty text is the root.
- * @throws PathError
+ * @throws PlatformError `InvalidComponentPath`
  */
 export function checkComponentPath(text: string): void {
   if (text === "") return;
-  for (const name of text.split("/")) checkIdentifier(name, "Component name");
+  try {
+    for (const name of text.split("/")) checkIdentifier(name, "Component name");
+  } catch (error) {
+    if (!(error instanceof PathError)) throw error;
+    const message = `Invalid component path '${text}': ${error.message}`;
+    throw userError("InvalidComponentPath", message);
+  }
 }
 
 /** Modules that only the server provides; spec http-api 15. */

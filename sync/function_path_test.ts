@@ -38,7 +38,7 @@ Deno.test("paths that cannot name a function are refused", () => {
     "m\0:f",
   ];
   for (const text of wrong) {
-    assert.throws(() => parseFunctionPath(text), { name: "PathError" }, text);
+    assert.throws(() => parseFunctionPath(text), { code: "InvalidComponentPath" }, text);
   }
   assert.throws(
     () => parseFunctionPath("m.ts:f"),

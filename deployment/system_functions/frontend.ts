@@ -1,33 +1,32 @@
 // The `_system/frontend/…` queries that the CLI and its MCP server use.
 
 import { z } from "zod";
+import { listComponents } from "../../engine/components.ts";
 import { schemaToJson } from "../../engine/values/schema.ts";
 import type { Json } from "../../engine/values/value.ts";
+import { APP_ID } from "../component_admin.ts";
 import { systemQuery } from "./system_function.ts";
 
-/** The mounted components; the app itself has no row but is always there. */
-export const listComponents = systemQuery(z.object({}), (_args, { tx }): Json => {
+/** The components, unmounted ones included; the app itself has no row but is always there. */
+export const installedComponents = systemQuery(z.object({}), (_args, { tx }): Json => {
   const root: Json = {
-    id: ROOT_COMPONENT_ID,
+    id: APP_ID,
     name: null,
     path: "",
     args: {},
     state: "active",
     httpPrefix: null,
   };
-  const mounted = tx.table("components").all().map((row): Json => ({
-    id: row._id,
-    name: row.name ?? null,
-    path: row.path ?? null,
-    args: row.args ?? {},
-    state: row.state ?? "active",
-    httpPrefix: row.httpPrefix ?? null,
+  const installed = listComponents(tx).map(({ _id, name, path, state, httpPrefix }): Json => ({
+    id: _id,
+    name,
+    path,
+    args: {},
+    state,
+    httpPrefix,
   }));
-  return [root, ...mounted];
+  return [root, ...installed];
 });
-
-/** Stands for the app where a component id is asked for. */
-export const ROOT_COMPONENT_ID = "app";
 
 /** The schema in force and the one that a push is about to put in force, as JSON texts. */
 export const getSchemas = systemQuery(

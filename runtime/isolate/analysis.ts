@@ -242,7 +242,10 @@ export class Analysis {
       limits,
       cursorCipher,
     });
-    const code = new CodeView(snapshot, new CodeCache(), null, extra).access(tx);
+    const code = new CodeView(snapshot, new CodeCache(), null, {
+      component: call.path.component,
+      modules: extra,
+    }).access(tx);
     const clock = new TransactionClock(nowMs, this.#loaded!.config.importPhaseUnixTimestamp, false);
     const reuse = new ReuseState(false);
     const state = { call, clock, deploymentName, files, observedIdentity: false, reuse };

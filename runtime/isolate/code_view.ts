@@ -103,7 +103,13 @@ export interface ExtraModule {
   readonly source: ModuleSource;
 }
 
-const NO_EXTRA: ReadonlyMap<string, ExtraModule> = new Map();
+/** The modules that a test query brings along, by path. */
+export interface ExtraModules {
+  readonly component: ComponentId;
+  readonly modules: ReadonlyMap<string, ExtraModule>;
+}
+
+const NO_EXTRA: ExtraModules = { component: "", modules: new Map() };
 
 /** Code as one snapshot has it; shared by the runs of a batch. */
 export class CodeView {
@@ -113,13 +119,13 @@ export class CodeView {
 
   /**
    * @param configuration when the configuration last changed, if that is known.
-   * @param extra modules of the app that are not pushed, by path.
+   * @param extra modules that are not pushed.
    */
   constructor(
     snapshot: Snapshot,
     cache: CodeCache,
     configuration: Timestamp | null = null,
-    private readonly extra: ReadonlyMap<string, ExtraModule> = NO_EXTRA,
+    private readonly extra: ExtraModules = NO_EXTRA,
   ) {
     this.#snapshot = snapshot;
     this.#cache = cache;
@@ -129,7 +135,7 @@ export class CodeView {
   }
 
   extraModule(component: ComponentId, path: string): ModuleRow | undefined {
-    return component === "" ? this.extra.get(path)?.row : undefined;
+    return component === this.extra.component ? this.extra.modules.get(path)?.row : undefined;
   }
 
   /** The view for one transaction: what it looks at lands in the read set. */
@@ -149,7 +155,7 @@ export class CodeView {
 
   /** The text of a module. Not kept here: the loader keeps what it compiles. */
   source(hash: string): ModuleSource | null {
-    for (const { row, source } of this.extra.values()) if (row.hash === hash) return source;
+    for (const { row, source } of this.extra.modules.values()) if (row.hash === hash) return source;
     const interval = this.#cache.point(SOURCES, hash);
     const row = this.#snapshot.scan(SOURCES, interval, "asc", 1)[0];
     return row === undefined ? null : JSON.parse(row.json) as ModuleSource;
