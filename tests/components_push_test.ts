@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { App, type CliResult, PUSH_ARGS } from "./harness/app.ts";
 import { httpClient, mutation, query } from "./harness/clients.ts";
-import { Server } from "./harness/server.ts";
+import { fromRepository, Server } from "./harness/server.ts";
 
 const SCHEMA = (fields: string) => `
   import { defineSchema, defineTable } from "convex/server";
@@ -12,11 +12,11 @@ const SCHEMA = (fields: string) => `
     counts: defineTable({ ${fields} }).index("by_name", ["name"]),
   });`;
 const COUNTER = {
-  "convex/counter/convex.config.ts": `
+  "counter/convex.config.ts": `
     import { defineComponent } from "convex/server";
     export default defineComponent("counter");`,
-  "convex/counter/schema.ts": SCHEMA("name: v.string(), n: v.number()"),
-  "convex/counter/lib.ts": `
+  "counter/schema.ts": SCHEMA("name: v.string(), n: v.number()"),
+  "counter/lib.ts": `
     import { v } from "convex/values";
     import { internalQuery, mutation, query } from "./_generated/server.js";
     export const add = mutation({
@@ -44,8 +44,8 @@ const COUNTER = {
 function appConfig(...uses: string[]): string {
   return `
     import { defineApp } from "convex/server";
-    import counter from "./counter/convex.config";
-    import outer from "./outer/convex.config";
+    import counter from "../counter/convex.config";
+    import outer from "../outer/convex.config";
     const app = defineApp();
     ${uses.join("\n")}
     void [counter, outer];
@@ -54,13 +54,13 @@ function appConfig(...uses: string[]): string {
 
 function nesting(name: string, childName: string, childPath: string): Record<string, string> {
   return {
-    [`convex/${name}/convex.config.ts`]: `
+    [`${name}/convex.config.ts`]: `
       import { defineComponent } from "convex/server";
       import child from "${childPath}";
       const component = defineComponent("${name}");
       component.use(child, { name: "${childName}" });
       export default component;`,
-    [`convex/${name}/pass.ts`]: `
+    [`${name}/pass.ts`]: `
       import { v } from "convex/values";
       import { components } from "./_generated/api.js";
       import { mutation } from "./_generated/server.js";
@@ -107,6 +107,10 @@ let first: CliResult;
 Deno.test.beforeAll(async () => {
   server = await Server.start();
   app = await App.create(FILES);
+  await Deno.copyFile(
+    fromRepository("examples/chat/convex/tsconfig.json"),
+    `${app.dir}/convex/tsconfig.json`,
+  );
   first = await app.cli(server, [
     ...["dev", "--once", "--typecheck", "enable", "--tail-logs", "disable"],
     ...["--run", "lib:add", "--run-component", "outer/mid/inner"],
@@ -248,10 +252,10 @@ Deno.test("a component with another name is a new one, and the old one can be de
 Deno.test("data must match the schema of the definition that takes a component over", async () => {
   await call("counter", "lib:add", { name: "kept", n: 1 });
   const before = await total("counter");
-  await app.write("convex/other/convex.config.ts", COUNTER["convex/counter/convex.config.ts"]);
-  await app.write("convex/other/lib.ts", COUNTER["convex/counter/lib.ts"]);
-  await app.write("convex/other/schema.ts", SCHEMA("name: v.string(), n: v.string()"));
-  const use = `import other from "./other/convex.config";\napp.use(other, { name: "counter" });`;
+  await app.write("other/convex.config.ts", COUNTER["counter/convex.config.ts"]);
+  await app.write("other/lib.ts", COUNTER["counter/lib.ts"]);
+  await app.write("other/schema.ts", SCHEMA("name: v.string(), n: v.string()"));
+  const use = `import other from "../other/convex.config";\napp.use(other, { name: "counter" });`;
   const refused = await pushWith(use);
   assert.notEqual(refused.code, 0);
   assert.match(refused.stderr, /Schema validation failed/);
@@ -259,7 +263,7 @@ Deno.test("data must match the schema of the definition that takes a component o
   assert.equal(await total("counter"), before);
 
   await app.write(
-    "convex/other/schema.ts",
+    "other/schema.ts",
     SCHEMA("name: v.string(), n: v.number(), note: v.optional(v.string())"),
   );
   const taken = await pushWith(use);
@@ -277,7 +281,7 @@ const mistakes: [name: string, files: Record<string, string>, message: RegExp][]
     "an exception in a component's config",
     {
       "convex/convex.config.ts": appConfig(COUNTER_USE),
-      "convex/counter/convex.config.ts": `
+      "counter/convex.config.ts": `
         import { defineComponent } from "convex/server";
         const component = defineComponent("counter");
         if (process.env.SOMETHING === undefined) throw new Error("never");
@@ -289,7 +293,7 @@ const mistakes: [name: string, files: Record<string, string>, message: RegExp][]
     "a module that throws in a component",
     {
       "convex/convex.config.ts": appConfig(COUNTER_USE),
-      "convex/counter/bad.ts": 'export const x = 1;\nthrow new Error("at import");',
+      "counter/bad.ts": 'export const x = 1;\nthrow new Error("at import");',
     },
     /Failed to analyze bad\.js: Uncaught Error: at import/,
   ],

@@ -37,7 +37,7 @@ export const tableData = systemQuery(
     componentId: z.string().nullish(),
   }),
   ({ table, order, paginationOpts }, { tx, component }) => {
-    const { page, isDone, continueCursor } = tx.database(component).page({
+    const { page, isDone, continueCursor } = tx.database(component, { isServer: true }).page({
       query: {
         source: { type: "FullTableScan", tableName: table, order },
         operators: [],
