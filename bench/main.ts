@@ -3,6 +3,7 @@
 import { Environment } from "./environment.ts";
 import { missesFloor, printTable, type Row, toJson } from "./report.ts";
 import { database } from "./scenarios/database.ts";
+import { componentPush } from "./scenarios/component_push.ts";
 import { fanOut } from "./scenarios/fan_out.ts";
 import { files } from "./scenarios/files.ts";
 import { httpActions } from "./scenarios/http_actions.ts";
@@ -23,6 +24,7 @@ const SCENARIOS: Readonly<Record<string, (environment: Environment) => Promise<R
   fan_out: fanOut,
   unrelated_subscriptions: unrelatedSubscriptions,
   scheduled,
+  component_push: componentPush,
   http_actions: httpActions,
   files,
   memory: memoryAfter,

@@ -40,12 +40,17 @@ const COUNTER = {
     export const secret = internalQuery({ args: {}, handler: () => "internal" });`,
 };
 
+/** How the app and the components, which lie beside it, import a component. */
+function definition(name: string): string {
+  return `../${name}/convex.config`;
+}
+
 /** The app's config; `uses` are its statements. */
 function appConfig(...uses: string[]): string {
   return `
     import { defineApp } from "convex/server";
-    import counter from "../counter/convex.config";
-    import outer from "../outer/convex.config";
+    import counter from "${definition("counter")}";
+    import outer from "${definition("outer")}";
     const app = defineApp();
     ${uses.join("\n")}
     void [counter, outer];
@@ -77,8 +82,8 @@ function nesting(name: string, childName: string, childPath: string): Record<str
 
 const FILES = {
   ...COUNTER,
-  ...nesting("middle", "inner", "../counter/convex.config"),
-  ...nesting("outer", "mid", "../middle/convex.config"),
+  ...nesting("middle", "inner", definition("counter")),
+  ...nesting("outer", "mid", definition("middle")),
   "convex/convex.config.ts": appConfig(
     "app.use(counter);",
     'app.use(counter, { name: "second" });',
@@ -86,8 +91,8 @@ const FILES = {
   ),
   "convex/main.ts": `
     import { v } from "convex/values";
-    import { components } from "./_generated/api";
-    import { mutation } from "./_generated/server";
+    import { components } from "./_generated/api.js";
+    import { mutation } from "./_generated/server.js";
     const args = { name: v.string(), n: v.number() };
     export const add = mutation({
       args,
@@ -255,7 +260,7 @@ Deno.test("data must match the schema of the definition that takes a component o
   await app.write("other/convex.config.ts", COUNTER["counter/convex.config.ts"]);
   await app.write("other/lib.ts", COUNTER["counter/lib.ts"]);
   await app.write("other/schema.ts", SCHEMA("name: v.string(), n: v.string()"));
-  const use = `import other from "../other/convex.config";\napp.use(other, { name: "counter" });`;
+  const use = `import other from "${definition("other")}";\napp.use(other, { name: "counter" });`;
   const refused = await pushWith(use);
   assert.notEqual(refused.code, 0);
   assert.match(refused.stderr, /Schema validation failed/);
