@@ -38,11 +38,13 @@ import { invoke } from "./invocation.ts";
 import {
   ARGUMENTS_WARNING,
   RESULT_WARNING,
+  WARNING_SHARE,
   warnNearLimit,
   warnTransaction,
   warnUserTime,
 } from "./limit_warnings.ts";
 import { NestedCall } from "./nested_calls.ts";
+import { type ProcessorReading, readProcessor } from "./processor_time.ts";
 import type { RandomStream } from "./random.ts";
 import { runInScope, type Scope } from "./scope.ts";
 import { DATABASE_SYSCALLS, READ_SYSCALLS } from "./syscalls_database.ts";
@@ -90,7 +92,7 @@ const RUN_UDF = "1.0/runUdf";
 export class Execution {
   readonly log: LogLines;
   result: FunctionResult | null = null;
-  /** Time in JavaScript of this execution. */
+  /** Time in JavaScript of this execution; near the limit only what the processor gave. */
   userMs = 0;
   /** Time in syscalls, nested calls included. */
   systemMs = 0;
@@ -103,6 +105,7 @@ export class Execution {
   /** The event loop turned, and so reported unhandled rejections, since JavaScript last ran. */
   #turnTaken = false;
   #nested: { readonly call: NestedCall; readonly operation: PendingOperation } | null = null;
+  #processor: ProcessorReading | null = null;
   /** Until when the time is accounted for. */
   #clockMs = 0;
 
@@ -124,6 +127,7 @@ export class Execution {
   /** Checks the call and starts the function. */
   start(): void {
     this.#clockMs = monotonicMs();
+    this.#processor = readProcessor(this.#clockMs);
     const { request, run, services } = this;
     try {
       this.#function = findFunction(request, run.code);
@@ -253,6 +257,9 @@ export class Execution {
   /** What ends the execution at this point, if anything does. */
   #failure(): FunctionError | null {
     const { userTimeMs, systemTimeMs } = this.services.limits;
+    if (this.userMs > userTimeMs * WARNING_SHARE) {
+      this.userMs = Math.min(this.userMs, this.#processor!.usedMs());
+    }
     if (this.#unhandled !== null) return this.#describe(this.#unhandled.reason);
     if (this.#settled?.ok === false) return this.#describe(this.#settled.value);
     if (this.userMs > userTimeMs) return plainError(userTimeoutText(userTimeMs));

@@ -87,6 +87,15 @@ export function monotonicMs(): number {
   return performanceNow.call(performanceObject);
 }
 
+// Behind `process.cpuUsage` of `node:process`, which looks for it when called; not in Deno's types.
+const { cpuUsage } = Deno as unknown as { cpuUsage(): { user: number; system: number } };
+const MICROSECONDS_PER_MS = 1000;
+/** Processor time of all threads of the process. */
+export function processorMs(): number {
+  const { user, system } = cpuUsage();
+  return (user + system) / MICROSECONDS_PER_MS;
+}
+
 const cryptoObject = crypto;
 const getRandomValues = crypto.getRandomValues;
 

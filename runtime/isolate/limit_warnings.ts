@@ -10,7 +10,7 @@ import type { Transaction } from "../../engine/transaction.ts";
 import { durationText } from "../limits.ts";
 import type { LogLines } from "./console.ts";
 
-const WARNING_SHARE = 0.8;
+export const WARNING_SHARE = 0.8;
 const READ_HINT =
   " Consider using smaller limits in your queries, paginating your queries, or using indexed " +
   "queries with a selective index range expressions.";

@@ -307,6 +307,10 @@ export class TestIsolate {
     return (frame as FromIsolate & { type: "analyzed" }).outcome;
   }
 
+  get pid(): number {
+    return this.#process.pid;
+  }
+
   get exit(): string | null {
     return this.#exit;
   }
