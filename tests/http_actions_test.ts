@@ -193,3 +193,28 @@ Deno.test("bodies stream both ways, with back-pressure and a limit on the answer
     /HttpResponseTooLarge: HTTP actions support responses up to 20 MiB/,
   );
 });
+
+Deno.test("forms are read up to 20 MiB; what is none is said to be none", async () => {
+  await using server = await serverWithApp(APP);
+  const url = `${server.siteUrl}/form`;
+  const send = async (size: number) => {
+    const body = new FormData();
+    body.set("name", "Ada");
+    body.set("file", new File([new Uint8Array(size)], "zeros.bin"));
+    return await text(url, { method: "POST", body });
+  };
+  const [status, small] = await send(3 * MEBIBYTE);
+  assert.deepEqual([status, JSON.parse(small)], [
+    200,
+    { name: "Ada", file: "zeros.bin", size: 3 * MEBIBYTE },
+  ]);
+  assert.deepEqual(await send(21 * MEBIBYTE), [
+    400,
+    "invalid multi-part form: 'the form is longer than 20971520 bytes'",
+  ]);
+  const headers = { "content-type": "multipart/form-data; boundary=x" };
+  const [, malformed] = await text(url, { method: "POST", headers, body: "no form" });
+  assert.match(malformed, /^invalid multi-part form: '/);
+  // The server is as well as before.
+  assert.equal((await send(10))[0], 200);
+});

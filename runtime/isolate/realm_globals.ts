@@ -2,6 +2,7 @@
 // the current scope (spec function-runtime 4).
 
 import { AsyncLocalStorage, AsyncResource } from "./async_local_storage.ts";
+import { formOf } from "./form_bodies.ts";
 import { randomUuid } from "./random.ts";
 import { currentScope } from "./scope.ts";
 
@@ -96,7 +97,7 @@ export function forbidWaiting(atomics: Atomics): void {
   for (const name of ["wait", "waitAsync"]) replaceMethod(atomics, name, () => refuse);
 }
 
-/** Bodies become forms in actions only (spec function-runtime 4). */
+/** Bodies become forms in actions only (spec function-runtime 4), and no endless ones. */
 export function restrictForms(): void {
   for (const prototype of [Request.prototype, Response.prototype]) {
     replaceMethod(
@@ -105,7 +106,7 @@ export function restrictForms(): void {
       (original) =>
         async function (this: unknown): Promise<unknown> {
           requireAction("formData()");
-          return await original.call(this);
+          return await formOf(this as Request | Response, original as never);
         },
     );
   }

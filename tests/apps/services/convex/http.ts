@@ -81,6 +81,21 @@ http.route({
   ),
 });
 
+/** Says what a form holds, or what is wrong with it. */
+http.route({
+  path: "/form",
+  method: "POST",
+  handler: httpAction(async (_ctx, request) => {
+    try {
+      const form = await request.formData();
+      const file = form.get("file") as File;
+      return Response.json({ name: form.get("name"), file: file.name, size: file.size });
+    } catch (error) {
+      return new Response((error as Error).message, { status: 400 });
+    }
+  }),
+});
+
 /** Counts the bytes of the request, without keeping them. */
 http.route({
   path: "/count",
