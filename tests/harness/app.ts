@@ -21,10 +21,20 @@ export interface CliOptions {
 export class App implements AsyncDisposable {
   private constructor(readonly dir: string) {}
 
-  /** Copies an app directory of this repository, e.g. `examples/chat`. */
+  /**
+   * Copies an app directory of this repository, e.g. `examples/chat`. An app with a manifest of its
+   * own gets its packages installed; others see those of the repository.
+   */
   static async copy(source: string): Promise<App> {
-    const app = await App.create({});
-    await copyDirectory(fromRepository(source), app.dir);
+    const directory = fromRepository(source);
+    if (!await exists(`${directory}/package.json`)) {
+      const app = await App.create({});
+      await copyDirectory(directory, app.dir);
+      return app;
+    }
+    const app = new App(await Deno.makeTempDir({ prefix: "concave-app-" }));
+    await copyDirectory(directory, app.dir);
+    await app.#install();
     return app;
   }
 
@@ -92,6 +102,14 @@ export class App implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.dir, { recursive: true });
+  }
+
+  async #install(): Promise<void> {
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["install", "--quiet", "--frozen"],
+      cwd: this.dir,
+    }).output();
+    if (code !== 0) throw new Error(`deno install failed:\n${new TextDecoder().decode(stderr)}`);
   }
 
   #spawn(server: Server, args: readonly string[], options: CliOptions): Deno.ChildProcess {
@@ -162,6 +180,10 @@ function nodeIsInstalled(): boolean {
     }
   }
   return nodeInstalled;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
 }
 
 async function copyDirectory(from: string, to: string): Promise<void> {
