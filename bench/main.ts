@@ -6,6 +6,7 @@ import { database } from "./scenarios/database.ts";
 import { componentPush } from "./scenarios/component_push.ts";
 import { fanOut } from "./scenarios/fan_out.ts";
 import { files } from "./scenarios/files.ts";
+import { functionOverhead, mutationInFlood, parallelQueries } from "./scenarios/functions.ts";
 import { httpActions } from "./scenarios/http_actions.ts";
 import { memoryAfter } from "./scenarios/memory.ts";
 import { pipelined } from "./scenarios/pipelined.ts";
@@ -26,6 +27,9 @@ const SCENARIOS: Readonly<Record<string, (environment: Environment) => Promise<R
   scheduled,
   component_push: componentPush,
   http_actions: httpActions,
+  function_overhead: functionOverhead,
+  parallel_queries: parallelQueries,
+  mutation_in_flood: mutationInFlood,
   files,
   memory: memoryAfter,
 };

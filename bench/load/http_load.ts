@@ -11,6 +11,13 @@ export interface HttpLoad {
     | { readonly type: "transfer"; readonly alpha: number }
     /** `distinct`: every call has arguments that no call had before. */
     | { readonly type: "query"; readonly distinct: boolean }
+    /** A function, with an argument `nonce` that no call had before. */
+    | {
+      readonly type: "call";
+      readonly kind: "query" | "mutation";
+      readonly path: string;
+      readonly args: Readonly<Record<string, unknown>>;
+    }
     /** The same small request to any path. */
     | { readonly type: "post"; readonly path: string };
   /** A JSON file with the ids of the accounts; without it accounts are numbers. */
@@ -21,6 +28,7 @@ export interface HttpLoadResult {
   readonly perSecond: number;
   readonly failures: number;
   readonly firstFailure: string | null;
+  readonly latencyMs: { readonly p50: number; readonly p99: number };
 }
 
 const encoder = new TextEncoder();
@@ -43,6 +51,7 @@ async function run(load: HttpLoad): Promise<HttpLoadResult> {
   const end = start + load.durationMs;
   let [counted, failures] = [0, 0];
   let firstFailure: string | null = null;
+  const latenciesMs: number[] = [];
 
   const client = async () => {
     using connection = await Deno.connect({ hostname: "127.0.0.1", port: load.port });
@@ -61,15 +70,26 @@ async function run(load: HttpLoad): Promise<HttpLoadResult> {
       if (!response.includes('"status":"success"')) {
         failures++;
         firstFailure ??= response;
-      } else if (now >= start && now < end) counted++;
+      } else if (now >= start && now < end) {
+        counted++;
+        latenciesMs.push(now - sentAt);
+      }
     }
   };
   await Promise.all(Array.from({ length: load.clients }, client));
-  return { perSecond: counted / (load.durationMs / 1000), failures, firstFailure };
+  latenciesMs.sort((a, b) => a - b);
+  const at = (share: number) => latenciesMs[Math.floor(latenciesMs.length * share)] ?? 0;
+  return {
+    perSecond: counted / (load.durationMs / 1000),
+    failures,
+    firstFailure,
+    latencyMs: { p50: at(0.5), p99: at(0.99) },
+  };
 }
 
 function pathOf(request: HttpLoad["request"]): string {
   if (request.type === "post") return request.path;
+  if (request.type === "call") return `/api/${request.kind}`;
   return request.type === "transfer" ? "/api/mutation" : "/api/query";
 }
 
@@ -87,6 +107,11 @@ function bodies(load: HttpLoad, accounts: readonly (string | number)[]): () => s
       });
   }
   if (request.type === "post") return () => "{}";
+  if (request.type === "call") {
+    const { path, args } = request;
+    let nonce = 0;
+    return () => JSON.stringify({ path, args: { ...args, nonce: nonce++ } });
+  }
   const draw = zipf(accounts.length, request.alpha);
   return () => {
     const from = draw();

@@ -1,7 +1,7 @@
 // HTTP actions that do nothing, with 16 clients, and a bare `Deno.serve` handler that does the same.
-import { ChildOutput } from "../../tests/harness/child_output.ts";
 import { serverWithApp } from "../../tests/harness/pushed_app.ts";
-import { freePort, fromRepository } from "../../tests/harness/server.ts";
+import { freePort } from "../../tests/harness/server.ts";
+import { startBareServer } from "../bare_process.ts";
 import { type Environment, median, runLoad } from "../environment.ts";
 import type { HttpLoad, HttpLoadResult } from "../load/http_load.ts";
 import type { Row } from "../report.ts";
@@ -38,22 +38,4 @@ export async function httpActions(_environment: Environment): Promise<Row[]> {
       comparedWith: "bare Deno.serve",
     },
   ];
-}
-
-async function startBareServer(port: number): Promise<AsyncDisposable> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", fromRepository("bench/bare_server.ts"), `${port}`],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const output = new ChildOutput(child);
-  await output.waitFor(/ready/, 10_000);
-  return {
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
-      await child.status;
-      await output.closed;
-    },
-  };
 }
