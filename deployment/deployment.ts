@@ -320,6 +320,7 @@ export class Deployment {
   /** Each limit on functions with its unit and the highest use since the start. */
   limits(): Json {
     const values = { ...this.engine.limits, ...this.runtime.limits };
+    this.runtime.usage.note("tables", this.engine.catalog.activeUserTables);
     const entries = Object.entries(LIMITS) as [LimitName, string][];
     return Object.fromEntries(entries.map(([name, unit]) => [
       name,

@@ -277,11 +277,11 @@ export class Database implements IdContext {
     before: string | null,
   ): string {
     const { fields } = draft;
-    const nesting = completeDocument(fields, id, creationTime);
+    const nesting = completeDocument(fields, id, creationTime, this.tx.limits);
     const json = draftText(draft);
     if (json === before) return json;
     this.#checkSchema(name, fields);
-    const bytes = checkDocumentSize(fields);
+    const bytes = checkDocumentSize(fields, this.tx.limits);
     chargeWrite(this.tx.usage, this.tx.limits, bytes);
     this.tx.write(info.tablet, id, json, before === null);
     this.tx.noteWrite(id, bytes, nesting);

@@ -2,7 +2,7 @@
 // its size.
 
 import { userError } from "./errors.ts";
-import { DOCUMENT_BYTES_MAX, DOCUMENT_NESTING_MAX } from "./limits.ts";
+import type { TransactionLimits } from "./limits.ts";
 import { OBJECT_FIELDS_MAX } from "./values/json.ts";
 import { printFloat, printString, printValue } from "./values/print.ts";
 import { formatSize, nestingOf, sizeOf } from "./values/size.ts";
@@ -15,7 +15,12 @@ const VIOLATION_SEPARATOR = "\n ";
  * document is nested.
  * @throws PlatformError InvalidIdError, InvalidCreationTimeError, InvalidDocumentError
  */
-export function completeDocument(fields: ValueObject, id: string, creationTime: number): number {
+export function completeDocument(
+  fields: ValueObject,
+  id: string,
+  creationTime: number,
+  limits: TransactionLimits,
+): number {
   if (Object.hasOwn(fields, "_id") && fields._id !== id) {
     throw userError(
       "InvalidIdError",
@@ -32,7 +37,7 @@ export function completeDocument(fields: ValueObject, id: string, creationTime: 
   fields._id = id;
   fields._creationTime = creationTime;
   const nesting = nestingOf(fields);
-  const violations = shapeViolations(fields, nesting);
+  const violations = shapeViolations(fields, nesting, limits.documentNesting);
   if (violations.length > 0) {
     throw userError(
       "InvalidDocumentError",
@@ -43,12 +48,15 @@ export function completeDocument(fields: ValueObject, id: string, creationTime: 
   return nesting;
 }
 
-function shapeViolations(document: ValueObject, nesting: number): string[] {
+function shapeViolations(
+  document: ValueObject,
+  nesting: number,
+  nestingMax: number,
+): string[] {
   const violations: string[] = [];
-  if (nesting > DOCUMENT_NESTING_MAX) {
+  if (nesting > nestingMax) {
     violations.push(
-      `Document is too nested (nested ${nesting} levels deep > maximum nesting ` +
-        `${DOCUMENT_NESTING_MAX})`,
+      `Document is too nested (nested ${nesting} levels deep > maximum nesting ${nestingMax})`,
     );
   }
   for (const field of Object.keys(document)) {
@@ -77,12 +85,12 @@ export function checkFieldCount(fields: ValueObject): void {
  * The document's size in bytes.
  * @throws PlatformError ValueTooLargeError
  */
-export function checkDocumentSize(document: ValueObject): number {
+export function checkDocumentSize(document: ValueObject, limits: TransactionLimits): number {
   const size = sizeOf(document);
-  if (size > DOCUMENT_BYTES_MAX) {
+  if (size > limits.documentBytes) {
     throw userError(
       "ValueTooLargeError",
-      `Value is too large (${formatSize(size)} > maximum size ${formatSize(DOCUMENT_BYTES_MAX)})`,
+      `Value is too large (${formatSize(size)} > maximum size ${formatSize(limits.documentBytes)})`,
     );
   }
   return size;

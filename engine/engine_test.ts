@@ -3,6 +3,7 @@ import { Engine } from "./engine.ts";
 import { DatabaseOpenError } from "./open_error.ts";
 import { DEAD_SCHEMA_AGE_MS_MAX, SESSION_AGE_MS_MAX } from "./retention.ts";
 import { schemaStatus } from "./schema_lifecycle.ts";
+import type { SchemaDefinition } from "./values/schema.ts";
 import {
   ANY,
   BY_K,
@@ -160,8 +161,18 @@ Deno.test("a staged index is built without serving, and enabled without a rebuil
     await engine.backgroundIdle();
     await finishPush(engine, live, id);
     assert.equal(queryByK(engine, 1).length, 1);
-    const { diff: back } = await startPush(engine, staged);
+
+    const { diff: back, id: stagedId } = await startPush(engine, staged);
     assert.equal(back.disabled_indexes.length, 1);
+    assert.equal(queryByK(engine, 1).length, 1, "it serves until the push ends");
+    await engine.backgroundIdle();
+    await finishPush(engine, staged, stagedId);
+    assert.throws(() => queryByK(engine, 1), /things.by_k is currently staged and not available/);
+    // Staged, it is maintained: enabled again it has what was written meanwhile.
+    await engine.transact((tx) => insert(tx, "things", { k: 1 }));
+    const { id: liveId } = await startPush(engine, live);
+    await finishPush(engine, live, liveId);
+    assert.equal(queryByK(engine, 1).length, 2);
   });
 });
 
@@ -249,6 +260,47 @@ Deno.test("a schema in force is reused, and a newer push overwrites a waiting on
       /Schema has already been overwritten\./,
     );
   });
+});
+
+Deno.test("without schema validation anything can be stored, and indexes and tables still apply", async () => {
+  await withEngine(async (engine) => {
+    await engine.transact((tx) => insert(tx, "things", { k: "text" }));
+    const loose: SchemaDefinition = {
+      ...schemaOf(K_IS_NUMBER, [BY_K]),
+      schemaValidation: false,
+    };
+    await push(engine, loose);
+    await engine.transact((tx) => insert(tx, "things", { k: "more", other: 1 }));
+    await engine.transact((tx) => insert(tx, "things", { k: 7 }));
+    assert.equal(queryByK(engine, 7).length, 1);
+    // Switched on, it finds what was stored meanwhile.
+    const { id } = await startPush(engine, schemaOf(K_IS_NUMBER, [BY_K]));
+    await engine.backgroundIdle();
+    const status = schemaStatus(engine, { "": id });
+    assert.ok(status.type === "failed");
+    assert.match(
+      status.error,
+      /does not match the schema: Value does not match validator\.\nPath: \.k/,
+    );
+    await engine.transact((tx) => insert(tx, "things", { k: "still" }));
+  });
+});
+
+Deno.test("there may be so many tables, over all components, and their deletion makes room", async () => {
+  await withEngine(async (engine) => {
+    await engine.transact((tx) => {
+      insert(tx, "a", {});
+      tx.database("mail").insert("b", {});
+    });
+    const third = () => engine.transact((tx) => insert(tx, "c", {}));
+    await assert.rejects(
+      third,
+      (error: Error) => error.message === "Number of tables cannot exceed 2.",
+    );
+    await engine.transact((tx) => insert(tx, "a", {}));
+    await engine.transact((tx) => tx.deleteTable(tx.tableByName("mail", "b")!));
+    await third();
+  }, { limits: { tables: 2 } });
 });
 
 Deno.test("backfill and validation go on after a restart", async () => {

@@ -1,4 +1,4 @@
-// Limits of one transaction (spec values-and-queries 4.3, function-runtime 6). Where the reference
+// Limits of one transaction and of what it writes (spec values-and-queries 4.3, function-runtime 6). Where the reference
 // and the documentation differ, the larger number holds.
 
 import { userError } from "./errors.ts";
@@ -14,6 +14,12 @@ export interface TransactionLimits {
   readonly bytesWritten: number;
   readonly functionsScheduled: number;
   readonly scheduledArgsBytes: number;
+  /** Size of one document, system fields included. */
+  readonly documentBytes: number;
+  /** Nesting of one document; the document itself counts one. */
+  readonly documentNesting: number;
+  /** Active user tables over all components. */
+  readonly tables: number;
 }
 
 const MIB = 2 ** 20;
@@ -26,6 +32,9 @@ export const DEFAULT_TRANSACTION_LIMITS: TransactionLimits = {
   bytesWritten: 16 * MIB,
   functionsScheduled: 1000,
   scheduledArgsBytes: 16 * MIB,
+  documentBytes: MIB,
+  documentNesting: 16,
+  tables: 10_000,
 };
 
 /** What a transaction has used; the scheduler's part is counted by whoever schedules. */
@@ -126,13 +135,7 @@ export function chargeWrite(
   usage.bytesWritten += bytes;
 }
 
-/** Greatest size of one document, system fields included. */
-export const DOCUMENT_BYTES_MAX = MIB;
-/** Greatest nesting of one document; the document itself counts one. */
-export const DOCUMENT_NESTING_MAX = 16;
 export const QUERY_OPERATORS_MAX = 256;
-/** Active user tables over all components. */
-export const TABLES_MAX = 10_000;
 export const PAGE_ROWS_MAX = 32_000;
 /** A page with more documents than this should be split. */
 export const PAGE_ROWS_SPLIT_RECOMMENDED = 6144;

@@ -2,7 +2,6 @@
 
 import type { IndexInfo, IndexKind, IndexState, TableInfo, TableState } from "./catalog.ts";
 import { assert, userError } from "./errors.ts";
-import { TABLES_MAX } from "./limits.ts";
 import { SYSTEM_TABLES, type SystemTable } from "./system_tables.ts";
 import type { Transaction } from "./transaction.ts";
 import type { ComponentId, Tablet } from "./types.ts";
@@ -44,8 +43,8 @@ export function createTable(
   // Two transactions that create tables must not choose the same ids.
   tx.dependOnAllTables();
   const { catalog } = tx;
-  if (!name.startsWith("_") && catalog.activeUserTables >= TABLES_MAX) {
-    throw userError("TooManyTables", `Number of tables cannot exceed ${TABLES_MAX}.`);
+  if (!name.startsWith("_") && catalog.activeUserTables >= tx.limits.tables) {
+    throw userError("TooManyTables", `Number of tables cannot exceed ${tx.limits.tables}.`);
   }
   const tablet = catalog.counters.nextTablet;
   const number = options.number ?? catalog.nextTableNumber(component);

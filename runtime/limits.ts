@@ -46,6 +46,7 @@ export function durationText(ms: number): string {
 export type LimitName = keyof TransactionLimits | keyof RuntimeLimits;
 export type LimitUnit =
   | "documents"
+  | "tables"
   | "bytes"
   | "index ranges"
   | "functions"
@@ -63,6 +64,9 @@ export const LIMITS: { readonly [Name in LimitName]: LimitUnit } = {
   bytesWritten: "bytes",
   functionsScheduled: "functions",
   scheduledArgsBytes: "bytes",
+  documentBytes: "bytes",
+  documentNesting: "levels",
+  tables: "tables",
   userTimeMs: "milliseconds",
   systemTimeMs: "milliseconds",
   actionTimeMs: "milliseconds",

@@ -67,7 +67,7 @@ Deno.test("limits from a file, and how near functions came to them", async () =>
   await failsWith(2, /cannot read the limits file/, start);
   await Deno.writeTextFile(file, '{"documentsReed": 1}');
   await failsWith(2, /unknown limit: documentsReed/, start);
-  await Deno.writeTextFile(file, '{"documentsRead": 123}');
+  await Deno.writeTextFile(file, '{"documentsRead": 123, "tables": 2}');
 
   await using server = await Server.start({ flags: ["--limits", file] });
   const url = `${server.url}/api/concave/limits`;
@@ -77,6 +77,8 @@ Deno.test("limits from a file, and how near functions came to them", async () =>
   const response = await fetch(url, { headers: { authorization: `Convex ${server.adminKey}` } });
   const { limits } = await response.json();
   assert.deepEqual(limits.documentsRead, { limit: 123, unit: "documents", highest: null });
+  assert.deepEqual(limits.tables, { limit: 2, unit: "tables", highest: null });
+  assert.deepEqual(limits.documentNesting, { limit: 16, unit: "levels", highest: null });
   assert.deepEqual(limits.userTimeMs, { limit: 1000, unit: "milliseconds", highest: null });
 });
 

@@ -398,6 +398,8 @@ export class Execution {
     const { tx } = this.run;
     usage.note("systemTimeMs", this.systemMs);
     usage.noteAll(tx.usage);
+    usage.note("documentBytes", tx.largestWrite?.size ?? 0);
+    usage.note("documentNesting", tx.deepestWrite?.size ?? 0);
     warnTransaction(this.log, tx);
     warnUserTime(this.log, this.userMs, this.services.limits.userTimeMs);
   }

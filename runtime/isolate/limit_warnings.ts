@@ -1,11 +1,6 @@
 // Warnings in the log of a function that came near a limit (spec function-runtime 6).
 
-import {
-  DOCUMENT_BYTES_MAX,
-  DOCUMENT_NESTING_MAX,
-  type TransactionLimits,
-  type TransactionUsage,
-} from "../../engine/limits.ts";
+import type { TransactionLimits, TransactionUsage } from "../../engine/limits.ts";
 import type { Transaction } from "../../engine/transaction.ts";
 import { durationText } from "../limits.ts";
 import type { LogLines } from "./console.ts";
@@ -117,12 +112,12 @@ export function warnTransaction(log: LogLines, tx: Transaction): void {
   if (largestWrite !== null) {
     const text = `Large document written with ID "${largestWrite.id}"`;
     const warning = { code: "TooLargeDocument", text, ...BYTES };
-    warnNearLimit(log, warning, largestWrite.size, DOCUMENT_BYTES_MAX);
+    warnNearLimit(log, warning, largestWrite.size, limits.documentBytes);
   }
   if (deepestWrite !== null) {
     const text = `Deeply nested document written with ID "${deepestWrite.id}"`;
     const warning = { code: "TooNested", text, unit: " levels", hint: "" } as const;
-    warnNearLimit(log, warning, deepestWrite.size, DOCUMENT_NESTING_MAX);
+    warnNearLimit(log, warning, deepestWrite.size, limits.documentNesting);
   }
 }
 
