@@ -5,7 +5,7 @@ import { httpClient, mutation, query } from "../harness/clients.ts";
 import { serverWithApp } from "../harness/pushed_app.ts";
 
 Deno.test("rate limiter: a bucket empties, refuses, throws and is reset, for each user alone", async () => {
-  await using server = await serverWithApp("tests/components/app");
+  await using server = await serverWithApp("tests/apps/components");
   const client = httpClient(server);
   const send = (user: string, count?: number) =>
     client.mutation(mutation("limits:send"), { user, ...(count === undefined ? {} : { count }) });
@@ -25,7 +25,7 @@ Deno.test("rate limiter: a bucket empties, refuses, throws and is reset, for eac
 });
 
 Deno.test("sharded counter: concurrent additions are all counted", async () => {
-  await using server = await serverWithApp("tests/components/app");
+  await using server = await serverWithApp("tests/apps/components");
   const client = httpClient(server);
   const amounts = Array.from({ length: 30 }, (_, i) => i);
   await Promise.all(

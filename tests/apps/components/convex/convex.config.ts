@@ -1,3 +1,4 @@
+// The component packages whose main use the tests exercise, each under its own name.
 import { defineApp } from "convex/server";
 import actionCache from "@convex-dev/action-cache/convex.config";
 import actionRetrier from "@convex-dev/action-retrier/convex.config";
