@@ -119,6 +119,12 @@ const CASES: readonly Damage[] = [
     ],
   },
   {
+    name: "a document with another size than is stored",
+    damage: (db, { ids }) =>
+      db.prepare("UPDATE documents SET size = size + 1 WHERE id = ?").run(ids[0]!),
+    problems: [/^The document \w{32} of tablet \d+ has \d+ bytes, and \d+ are stored\.$/],
+  },
+  {
     name: "a document that no commit wrote",
     damage: (db, { ids, tablet }) => {
       db.prepare("UPDATE documents SET ts = ts - 1 WHERE id = ?").run(ids[0]!);
