@@ -79,5 +79,10 @@ Deno.test({
     assert.deepEqual(await listed(new S3BlobStore({ ...options, prefix: "other/" })), []);
     const unknown = new S3BlobStore({ ...options, accessKeyId: "unknown" });
     await assert.rejects(unknown.write(key(6), chunks(1, 10)), /S3 could not write: 403/);
+    const forger = new S3BlobStore({ ...options, secretAccessKey: "guessed" });
+    await assert.rejects(
+      forger.write(key(6), chunks(1, 10)),
+      /S3 could not write: 403 .*the signature does not match/,
+    );
   },
 });
