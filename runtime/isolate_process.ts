@@ -17,6 +17,8 @@ export interface IsolateProcessOptions<Incoming = FromIsolate> {
   readonly denyNet?: readonly string[];
   /** V8 kills the process when its old generation grows beyond. */
   readonly heapMebibytes: number;
+  /** More flags for V8. */
+  readonly v8Flags?: readonly string[];
   /** Called for all frames that arrived together, in order. */
   readonly onFrames: (frames: Incoming[]) => void;
 }
@@ -169,6 +171,7 @@ function isolateArguments(options: IsolateProgram): string[] {
   const v8Flags = [
     `--max-old-space-size=${options.heapMebibytes}`,
     "--disallow-code-generation-from-strings",
+    ...(options.v8Flags ?? []),
   ];
   return [
     "run",

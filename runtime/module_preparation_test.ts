@@ -44,6 +44,22 @@ Deno.test("modules become CommonJS texts with maps and their imports", () =>
     assert.deepEqual(again, two);
   }));
 
+Deno.test("a text that several components bring at once is prepared alike for each", () =>
+  withPreparation(async (preparation) => {
+    const chunk = { path: "_deps/X.js", source: "export const x = 1;" };
+    const [first, second] = await Promise.all([
+      preparation.prepare([chunk]),
+      preparation.prepare([chunk]),
+    ]);
+    assert.deepEqual(first, second);
+    const broken = { path: "bad.js", source: "let x = ;" };
+    const failures = await Promise.allSettled([
+      preparation.prepare([broken]),
+      preparation.prepare([broken]),
+    ]);
+    assert.deepEqual(failures.map(({ status }) => status), ["rejected", "rejected"]);
+  }));
+
 Deno.test("syntax errors and top-level awaits are the developer's errors", () =>
   withPreparation(async (preparation) => {
     await assert.rejects(preparation.prepare([{ path: "a.js", source: "let x = ;" }]), {

@@ -115,7 +115,7 @@ function componentFiles(name: string): Record<string, string> {
       import { defineSchema, defineTable } from "convex/server";
       import { v } from "convex/values";
       export default defineSchema({
-        items: defineTable({ owner: v.string(), n: v.number() })
+        items: defineTable({ owner: v.string(), n: v.number(), ${name}: v.optional(v.string()) })
           .index("by_owner", ["owner"]).index("by_n", ["n"]),
         events: defineTable({ at: v.number(), what: v.string() }).index("by_at", ["at"]),
       });`,
@@ -124,7 +124,8 @@ function componentFiles(name: string): Record<string, string> {
       import { mutationGeneric as mutation, queryGeneric as query } from "convex/server";
       export const add = mutation({
         args: { owner: v.string(), n: v.number() },
-        handler: async (ctx, args) => await ctx.db.insert("items", args),
+        handler: async (ctx, args) =>
+          await ctx.db.insert("items", { ...args, ${name}: "${name}" }),
       });
       export const list = query({
         args: { owner: v.string() },
@@ -136,7 +137,10 @@ function componentFiles(name: string): Record<string, string> {
       import { mutationGeneric as mutation } from "convex/server";
       export const note = mutation({
         args: { at: v.number(), what: v.string() },
-        handler: async (ctx, args) => await ctx.db.insert("events", args),
+        handler: async (ctx, args) => {
+          console.log("noted in ${name}");
+          return await ctx.db.insert("events", args);
+        },
       });`,
   };
 }
