@@ -4,6 +4,7 @@ import { Environment } from "./environment.ts";
 import { missesFloor, printTable, type Row, toJson } from "./report.ts";
 import { database } from "./scenarios/database.ts";
 import { componentPush } from "./scenarios/component_push.ts";
+import { componentCalls } from "./scenarios/component_calls.ts";
 import { fanOut } from "./scenarios/fan_out.ts";
 import { files } from "./scenarios/files.ts";
 import { functionOverhead, mutationInFlood, parallelQueries } from "./scenarios/functions.ts";
@@ -26,6 +27,7 @@ const SCENARIOS: Readonly<Record<string, (environment: Environment) => Promise<R
   unrelated_subscriptions: unrelatedSubscriptions,
   scheduled,
   component_push: componentPush,
+  component_calls: componentCalls,
   http_actions: httpActions,
   function_overhead: functionOverhead,
   parallel_queries: parallelQueries,

@@ -33,6 +33,15 @@ export const add = mutation({
   },
 });
 
+/** One read and one write. */
+export const count = mutation({
+  args: { id: v.id("notes") },
+  handler: async (ctx, { id }) => {
+    const note = await ctx.db.get(id);
+    await ctx.db.patch(id, { text: `${Number(note!.text) + 1}` });
+  },
+});
+
 export const addInternally = internalMutation({
   args: { text: v.string() },
   handler: async (ctx, args) => {
