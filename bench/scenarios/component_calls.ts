@@ -5,9 +5,9 @@ import { serverWithApp } from "../../tests/harness/pushed_app.ts";
 import { median } from "../environment.ts";
 import type { Row } from "../report.ts";
 
-const ROUNDS = 200;
-const MEASURED_CALLS = 21;
-const WARMUP_CALLS = 5;
+const ROUNDS = 500;
+const MEASURED_CALLS = 41;
+const WARMUP_CALLS = 10;
 
 export async function componentCalls(): Promise<Row[]> {
   await using server = await serverWithApp("tests/apps/component_calls");
@@ -24,16 +24,18 @@ export async function componentCalls(): Promise<Row[]> {
     return performance.now() - start;
   };
   /** Microseconds of one round. */
-  const perRound = async (name: keyof typeof ids): Promise<number> => {
-    for (let call = 0; call < WARMUP_CALLS; call++) await timed(name, ROUNDS);
-    const differences: number[] = [];
-    for (let call = 0; call < MEASURED_CALLS; call++) {
-      differences.push(await timed(name, ROUNDS) - await timed(name, 0));
+  const round = async (name: keyof typeof ids): Promise<number> =>
+    (await timed(name, ROUNDS) - await timed(name, 0)) / ROUNDS * 1000;
+  const rounds: Record<keyof typeof ids, number[]> = { inLine: [], inComponent: [] };
+  // By turns, so that whatever else the machine does slows both.
+  for (let call = -WARMUP_CALLS; call < MEASURED_CALLS; call++) {
+    for (const name of ["inLine", "inComponent"] as const) {
+      const microseconds = await round(name);
+      if (call >= 0) rounds[name].push(microseconds);
     }
-    return median(differences) / ROUNDS * 1000;
-  };
-  const inLine = await perRound("inLine");
-  const inComponent = await perRound("inComponent");
+  }
+  const inLine = median(rounds.inLine);
+  const inComponent = median(rounds.inComponent);
   return [{
     name: "component_call",
     value: inComponent,

@@ -168,6 +168,8 @@ export class CodeAccess {
   readonly #view: CodeView;
   readonly #cache: CodeCache;
   readonly #tx: Transaction;
+  /** Looks that are recorded: nested calls repeat them. */
+  readonly #recorded = new Set<Interval>();
 
   constructor(view: CodeView, cache: CodeCache, tx: Transaction) {
     this.#view = view;
@@ -241,7 +243,10 @@ export class CodeAccess {
   }
 
   #row<T>(index: IndexId, interval: Interval, parse: (document: never) => T): T | null {
-    this.#tx.addRead(index, interval.start, interval.end);
+    if (!this.#recorded.has(interval)) {
+      this.#recorded.add(interval);
+      this.#tx.addRead(index, interval.start, interval.end);
+    }
     return this.#view.row(index, interval, parse);
   }
 }

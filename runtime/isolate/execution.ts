@@ -239,7 +239,7 @@ export class Execution {
         this.#turnTaken = false;
         const step = this.#runOperations();
         if (step !== null) return step;
-      } else if (!this.#turnTaken) {
+      } else if (!this.#turnTaken && this.#needsTurn()) {
         this.#turnTaken = true;
         return "turn";
       } else if (this.#settled !== null) {
@@ -252,6 +252,14 @@ export class Execution {
         return "finished";
       }
     }
+  }
+
+  /**
+   * Whether the event loop may have something to report, such as an unhandled rejection. The outermost
+   * function always waits for its turn, so that a batch of calls does not become one deep stack.
+   */
+  #needsTurn(): boolean {
+    return this.request.depth === 0 || eventLoopHasMoreWork();
   }
 
   /** What ends the execution at this point, if anything does. */

@@ -40,6 +40,21 @@ export function componentCode(
   component: ComponentId,
   urls: SystemUrls,
 ): ComponentCode {
+  let known = componentCodes.get(access);
+  if (known === undefined) componentCodes.set(access, known = new Map());
+  let code = known.get(component);
+  if (code === undefined) known.set(component, code = newComponentCode(access, component, urls));
+  return code;
+}
+
+/** A transaction that calls into a component often looks up its code once. */
+const componentCodes = new WeakMap<CodeAccess, Map<ComponentId, ComponentCode>>();
+
+function newComponentCode(
+  access: CodeAccess,
+  component: ComponentId,
+  urls: SystemUrls,
+): ComponentCode {
   return {
     provider: {
       find: (path) => access.module(component, path),
@@ -205,6 +220,8 @@ export class ImportedModules {
    * recorded in the transaction of `code` either way.
    */
   adopt(code: ComponentCode): boolean {
+    // The same transaction, in which nothing of this changes, has looked already.
+    if (code === this.#code) return true;
     let isSame = sameConfig(code.config, this.#config);
     for (const [path, hash] of this.#instances.used) {
       if ((code.provider.find(path)?.hash ?? null) !== hash) isSame = false;

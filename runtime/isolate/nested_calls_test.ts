@@ -35,6 +35,10 @@ exports.caught = mutation(async (call) => {
 exports.badReturn = mutation(async (call) => {
   try { await run(call, "mutation", "addBadly", { text: "kept" }); } catch (e) { return [e.message.split("\\n")[0], await texts(call)]; }
 });
+exports.leaveRejection = mutation(async (call) => { Promise.reject(new Error("left behind")); return 1; });
+exports.rejectionCaught = mutation(async (call) => {
+  try { return await run(call, "mutation", "leaveRejection"); } catch (e) { return e.message; }
+});
 exports.uncaught = mutation(async (call) => run(call, "mutation", "addAndFail", { text: "x" }));
 exports.fromQuery = query(async (call) => run(call, "mutation", "add", { text: "x" }));
 exports.deep = query(async (call, { n }) => { try { return await run(call, "query", "deep", { n: n + 1 }); } catch (e) { return n === 0 ? e.message : Promise.reject(e); } });
@@ -70,6 +74,8 @@ const MUTATIONS = [
   "both",
   "caught",
   "badReturn",
+  "leaveRejection",
+  "rejectionCaught",
   "uncaught",
   "parallel",
   "limited",
@@ -122,6 +128,14 @@ Deno.test("a failed nested mutation leaves nothing behind, unless only its resul
       "ReturnsValidationError: Value does not match validator.",
       ["kept"],
     ]);
+  }));
+
+Deno.test("a promise that a nested call leaves rejected fails that call", () =>
+  withIsolate(async (isolate) => {
+    assert.equal(
+      valueOf(await isolate.run("mutation", "m:rejectionCaught")),
+      "Uncaught Error: left behind\n",
+    );
   }));
 
 Deno.test("the commit's timestamp goes into and out of nested calls, and out of no query", () =>
