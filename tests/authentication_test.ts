@@ -2,7 +2,7 @@
 // server itself; what functions see of the caller; refresh and expiry of a live connection.
 import assert from "node:assert/strict";
 import type { ConvexClient } from "convex/browser";
-import { FakeIssuer } from "../deployment/authentication/testing/fake_issuer.ts";
+import { createKey, FakeIssuer } from "../deployment/authentication/testing/fake_issuer.ts";
 import { App } from "./harness/app.ts";
 import { action, httpClient, LiveClient, mutation, post, query } from "./harness/clients.ts";
 import { OidcProvider } from "./harness/oidc_provider.ts";
@@ -35,6 +35,18 @@ Deno.test.afterAll(async () => {
 });
 
 const ada = () => ({ issuer: issuer.url, subject: "ada", tokenIdentifier: `${issuer.url}|ada` });
+
+/** A server of its own whose app trusts the issuer. */
+async function serverWithIssuer(trusted: FakeIssuer): Promise<Server> {
+  const own = await Server.start();
+  await using app = await App.copy("tests/apps/identity");
+  await app.write(
+    "convex/auth.config.ts",
+    `export default { providers: [{ domain: "${trusted.url}", applicationID: "app" }] };`,
+  );
+  await app.push(own);
+  return own;
+}
 
 async function bearer(path: string, token: string): Promise<[number, string]> {
   const response = await fetch(server.siteUrl + path, {
@@ -170,6 +182,56 @@ Deno.test("refused tokens: the function API fails, HTTP actions learn of it when
     message: `Auth provider discovery of ${issuer.url} failed: 503 maintenance`,
   }]);
   assert.equal((await call(good)).status, 200, "the provider is back");
+});
+
+Deno.test("keys rotate while the old ones are cached: the new one is found, the old one is no good any more", async () => {
+  // One of its own: what the server keeps of an issuer outlives the test.
+  await using rotating = await FakeIssuer.start();
+  await using trusting = await serverWithIssuer(rotating);
+  const client = httpClient(trusting);
+  rotating.cacheControl = "max-age=3600";
+  const old = await rotating.sign({});
+  client.setAuth(old);
+  assert.equal((await client.query(query("who:asQuery"))).subject, "ada");
+  rotating.keys = [await createKey("RS256", "second")];
+  client.setAuth(await rotating.sign({}));
+  // An issuer is asked again for an unknown key at most every 10 s.
+  for (const deadline = Date.now() + 20_000;;) {
+    const identity = await client.query(query("who:asQuery")).catch((error) => error);
+    if (!(identity instanceof Error)) {
+      assert.equal(identity.subject, "ada");
+      break;
+    }
+    assert.ok(Date.now() < deadline, identity.message);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  client.setAuth(old);
+  await assert.rejects(client.query(query("who:asQuery")), /Could not verify OIDC token claim/);
+});
+
+Deno.test("a live client signs in by itself when an issuer that was down or lied is well again", async () => {
+  await using own = await FakeIssuer.start();
+  const discovery = "/.well-known/openid-configuration";
+  await using lied = await serverWithIssuer(own);
+  own.answers.set(discovery, () => Response.json({ issuer: "https://evil.example" }));
+  const lie = await post(`${lied.url}/api/query`, { path: "who:asQuery", args: {} }, {
+    authorization: `Bearer ${await own.sign({})}`,
+  });
+  assert.deepEqual([lie.status, lie.json.code], [400, "AuthProviderDiscoveryFailed"]);
+  assert.match(lie.json.message, /the discovery document has the issuer "https:\/\/evil\.example"/);
+
+  const { promise: asked, resolve } = Promise.withResolvers<void>();
+  own.answers.set(discovery, () => {
+    resolve();
+    return new Response("maintenance", { status: 503 });
+  });
+  await using client = new LiveClient(lied);
+  const who = client.watch("who:asQuery");
+  const auth = signIn(client, () => own.sign({}));
+  await asked;
+  own.answers.clear();
+  await auth.until(true);
+  await who.until((identity) => identity !== null);
 });
 
 Deno.test("an administrator acts as a user", async () => {
