@@ -3,7 +3,7 @@
 
 import { inArgument, invalidArgument, invalidArguments } from "./argument_errors.ts";
 import { applyPatch, type Draft, draftText, parseDraft, parsePatch } from "./document_draft.ts";
-import { checkDocumentSize, checkFieldCount, completeDocument } from "./document_rules.ts";
+import { checkDocumentSize, completeDocument } from "./document_rules.ts";
 import { documentSize } from "./document_size.ts";
 import { userError } from "./errors.ts";
 import { chargeRead, chargeWrite } from "./limits.ts";
@@ -120,7 +120,6 @@ export class Database implements IdContext {
     const patch = inArgument("value", method, () => parsePatch(value));
     const json = this.#existing(target, method);
     const draft = applyPatch(json, patch);
-    checkFieldCount(draft.fields);
     return this.#store(target.table, target.id, creationTimeOf(json), draft, json);
   }
 

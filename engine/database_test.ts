@@ -167,6 +167,24 @@ Deno.test("a document must have its own system fields, a flat enough shape and a
   });
 });
 
+Deno.test("a document has at most 1024 fields, system fields included, however it got them", () => {
+  const fields = (count: number): Json =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}`, i]));
+  const tooMany = (count: number) => [
+    "TooManyFieldsError",
+    `Object has too many fields (${count} > maximum number 1024)`,
+  ];
+  inTransaction(new Sandbox(), (db) => {
+    const id = db.insert("users", fields(1022));
+    // What was read can be written again.
+    db.replace(id, JSON.parse(db.get({ id })!));
+    db.patch(id, { f1: "changed" });
+    assert.deepEqual(failure(() => db.patch(id, { one: 1 })), tooMany(1025));
+    assert.deepEqual(failure(() => db.insert("users", fields(1023))), tooMany(1025));
+    assert.deepEqual(failure(() => db.replace(id, fields(1024))), tooMany(1026));
+  });
+});
+
 Deno.test("the active schema is enforced on writes", () => {
   const sandbox = new Sandbox();
   const stringField = { fieldType: { type: "string" }, optional: false };

@@ -13,7 +13,8 @@ const VIOLATION_SEPARATOR = "\n ";
 /**
  * Sets the system fields. Those that the object already has must be equal. Returns how deep the
  * document is nested.
- * @throws PlatformError InvalidIdError, InvalidCreationTimeError, InvalidDocumentError
+ * @throws PlatformError InvalidIdError, InvalidCreationTimeError, TooManyFieldsError,
+ *   InvalidDocumentError
  */
 export function completeDocument(
   fields: ValueObject,
@@ -36,6 +37,7 @@ export function completeDocument(
   }
   fields._id = id;
   fields._creationTime = creationTime;
+  checkFieldCount(fields);
   const nesting = nestingOf(fields);
   const violations = shapeViolations(fields, nesting, limits.documentNesting);
   if (violations.length > 0) {
@@ -70,8 +72,8 @@ function shapeViolations(
   return violations;
 }
 
-/** @throws PlatformError TooManyFieldsError, for an object that grew by merging */
-export function checkFieldCount(fields: ValueObject): void {
+/** System fields count too, so that a document that was read can be written again. */
+function checkFieldCount(fields: ValueObject): void {
   const count = Object.keys(fields).length;
   if (count > OBJECT_FIELDS_MAX) {
     throw userError(
