@@ -52,7 +52,7 @@ export function logEntryJson({ entry, time }: StoredEntry, structured: boolean):
     caller: entry.caller,
     success: entry.httpStatus === null ? null : { status: String(entry.httpStatus) },
     error: entry.error,
-    parentExecutionId: null,
+    parentExecutionId: entry.parentExecutionId,
     cachedResult: false,
     willRetry: false,
     returnBytes: entry.returnBytes,

@@ -25,6 +25,8 @@ interface Execution {
 export interface CompletionEntry extends Execution {
   readonly type: "completion";
   readonly caller: string;
+  /** The execution of the action that made the call. */
+  readonly parentExecutionId: string | null;
   readonly identity: Identity["kind"];
   /** Milliseconds. */
   readonly duration: number;

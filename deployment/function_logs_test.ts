@@ -15,6 +15,7 @@ function completion(identifier: string): CompletionEntry {
     type: "completion",
     identifier,
     caller: "HttpApi",
+    parentExecutionId: null,
     identity: "anonymous",
     duration: 1,
     error: null,

@@ -67,7 +67,7 @@ export class LoggedRunner implements FunctionRunner, HttpActionRunner {
   async runAction(call: FunctionCall, onLog?: (line: LogLine) => void): Promise<ActionOutcome> {
     const startedAt = this.now();
     const executionId = call.context.executionId ?? randomUUID();
-    const outcome = await this.runner.runAction(call, (line) => {
+    const outcome = await this.runner.runAction(withExecution(call, executionId), (line) => {
       this.logs.add({
         type: "progress",
         ...this.#execution("action", call, startedAt, executionId),
@@ -94,7 +94,8 @@ export class LoggedRunner implements FunctionRunner, HttpActionRunner {
       head = responseHead;
       exchange.respond(responseHead, body);
     };
-    const outcome = await this.runner.runHttpAction(call, { ...exchange, respond }, (line) => {
+    const named = withExecution(call, executionId);
+    const outcome = await this.runner.runHttpAction(named, { ...exchange, respond }, (line) => {
       this.logs.add({
         type: "progress",
         ...this.#execution("httpAction", call, startedAt, executionId),
@@ -138,6 +139,7 @@ export class LoggedRunner implements FunctionRunner, HttpActionRunner {
       type: "completion",
       ...this.#execution(kind, call, startedAt, executionId),
       caller: call.context.caller,
+      parentExecutionId: call.context.parentExecutionId ?? null,
       identity: call.context.identity.kind,
       duration: now - startedAt,
       error: result.ok ? null : result.error.text,
@@ -164,4 +166,9 @@ export class LoggedRunner implements FunctionRunner, HttpActionRunner {
       startedAt,
     };
   }
+}
+
+/** The call by the name that its execution has in the log. */
+function withExecution(call: FunctionCall, executionId: string): FunctionCall {
+  return { ...call, context: { ...call.context, executionId } };
 }

@@ -90,6 +90,7 @@ export function registerFunctionCalls(
       args: JSON.stringify([args.args ?? {}]),
       context: {
         requestId: call.requestId,
+        parentExecutionId: call.executionId,
         identity: calleeIdentity(call, path),
         caller: "Action",
         visibility: "all",

@@ -63,6 +63,8 @@ export interface RunCall {
   readonly args: string;
   readonly identity: Identity;
   readonly requestId: string;
+  /** Names the execution of an action in the log. */
+  readonly executionId?: string;
   readonly visibility: "public" | "all";
   readonly notFoundWording?: "client" | "runByName";
   readonly journal: string | null;

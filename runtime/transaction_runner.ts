@@ -219,6 +219,7 @@ export function runCall(callId: number, kind: FunctionKind, call: FunctionCall):
     args: call.args,
     identity: context.identity,
     requestId: context.requestId,
+    executionId: context.executionId,
     visibility: context.visibility,
     notFoundWording: context.notFoundWording,
     journal: null,

@@ -60,6 +60,8 @@ export interface RequestContext {
   readonly job?: JobReference;
   /** Names an action's execution in the log; a fresh one if not given. */
   readonly executionId?: string;
+  /** The action that makes the call. */
+  readonly parentExecutionId?: string;
 }
 
 /** A document of a component's `_scheduled_jobs`. */

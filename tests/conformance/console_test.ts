@@ -111,6 +111,8 @@ Deno.test("console: lines of nested calls stand where the call finished, those o
     ofAction.every((entry) => entry.requestId === own[0]!.requestId),
     "one request, one tree",
   );
+  assert.equal(own[0]!.parentExecutionId, ofAction[0]!.executionId);
+  assert.equal(outer.parentExecutionId, null);
 });
 
 Deno.test("console: the lines of a failed function come with its error", async () => {

@@ -5,6 +5,9 @@ export interface LogEntry {
   readonly kind: string;
   readonly identifier: string;
   readonly requestId: string;
+  readonly executionId: string;
+  /** Of completions. */
+  readonly parentExecutionId?: string | null;
   readonly error: string | null;
   readonly logLines: readonly {
     readonly messages: readonly string[];
