@@ -8,10 +8,11 @@ import { readUdfConfig } from "./udf_config.ts";
 
 /** The response of `get_config_hashes`. */
 export function configHashes(tx: Transaction): Json {
+  const config = readUdfConfig(tx, ROOT_COMPONENT);
   return {
     config: { functions: "convex/" },
     moduleHashes: storedModules(tx, ROOT_COMPONENT).map((module) => ({ ...module })),
-    udfServerVersion: readUdfConfig(tx, ROOT_COMPONENT)?.serverVersion ?? null,
-    nodeVersion: null,
+    udfServerVersion: config?.serverVersion ?? null,
+    nodeVersion: config?.node?.version ?? null,
   };
 }

@@ -191,6 +191,10 @@ export class Deployment {
         cloudUrl: options.cloudUrl,
         siteUrl: options.siteUrl,
         limits: runtimeLimits(options.limits),
+        environment: (tx) => ({
+          ...systemVariables(tx, originsOf(options)),
+          ...readEnvironment(tx),
+        }),
         systemFunctions: systemFunctions(originsOf(options)),
         onFault: (message) => options.log.error(message),
       });
@@ -380,6 +384,7 @@ export class Deployment {
     return {
       engine: this.engine,
       analyzer: this.runtime.analyze,
+      nodeAnalyzer: this.runtime.analyzeNode,
       origins: this.#origins,
       nowMs: this.engine.clock(),
     };

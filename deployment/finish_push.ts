@@ -27,6 +27,8 @@ import { collectUnusedSources, emptyAnalysis, storedSource } from "./stored_modu
 
 const MESSAGE_SIZE_BYTES_MAX = 1024;
 
+const nodePackage = z.object({ name: z.string(), version: z.string() });
+
 const echoedCode = z.object({
   modules: z.array(z.object({
     path: z.string(),
@@ -37,6 +39,7 @@ const echoedCode = z.object({
     serverVersion: z.string(),
     importPhaseRngSeed: z.string(),
     importPhaseUnixTimestamp: z.number(),
+    node: z.object({ version: z.string().nullable(), packages: z.array(nodePackage) }).optional(),
   }),
 });
 

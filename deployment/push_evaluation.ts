@@ -4,11 +4,12 @@
 
 import { ROOT_COMPONENT } from "../engine/components.ts";
 import type { Engine } from "../engine/engine.ts";
-import { PlatformError, userError } from "../engine/errors.ts";
+import { PlatformError } from "../engine/errors.ts";
 import type { Transaction } from "../engine/transaction.ts";
 import { parseSchema, type SchemaDefinition } from "../engine/values/schema.ts";
 import type { Analyzer } from "../runtime/analysis.ts";
 import type { ModuleAnalysis, PreparedModule, UdfConfig } from "../runtime/frames.ts";
+import type { NodeAnalyzer } from "../runtime/node_analysis.ts";
 import type { AuthProvider } from "./auth_config.ts";
 import { AUTH_CONFIG_MODULE, evaluateAuthConfig } from "./auth_evaluation.ts";
 import { type SystemVariables, systemVariables } from "./canonical_urls.ts";
@@ -28,6 +29,7 @@ import {
 } from "./push_request.ts";
 import {
   emptyAnalysis,
+  isPrepared,
   moduleHash,
   type ModuleTexts,
   type ModuleToStore,
@@ -64,6 +66,7 @@ export interface PushPlan {
 export interface EvaluationContext {
   readonly engine: Engine;
   readonly analyzer: Analyzer;
+  readonly nodeAnalyzer: NodeAnalyzer;
   readonly origins: SystemVariables;
   readonly nowMs: number;
 }
@@ -101,16 +104,15 @@ export async function evaluateCode(
   request: PushRequest,
   context: EvaluationContext,
 ): Promise<PushPlan> {
-  const { analyzer } = context;
+  const { analyzer, nodeAnalyzer } = context;
   const pushed = usedDefinitions(request.app, request.components);
   const baseline =
     context.engine.read((tx) => readBaseline(tx, request, pushed, context.origins)).value;
-  refuseNodeModules(request.app);
   const prepared = await Promise.all(
     pushed.map((definition) => prepareDefinition(definition, baseline, analyzer)),
   );
   const variables = { ...baseline.system, ...baseline.environment };
-  const appConfig = nextUdfConfig(
+  const { node: _, ...appConfig } = nextUdfConfig(
     baseline.udfConfig,
     request.app.udfServerVersion,
     context.nowMs,
@@ -121,11 +123,21 @@ export async function evaluateCode(
   // The app, which comes last, first: its errors matter most.
   for (const definition of prepared.toReversed()) {
     const { path, udfServerVersion } = definition.pushed;
-    const udfConfig = { ...appConfig, serverVersion: udfServerVersion };
+    const udfConfig = {
+      ...appConfig,
+      serverVersion: udfServerVersion,
+      ...path === "" && { node: request.node },
+    };
     const environment = path === "" ? variables : null;
     const authModule = path === "" ? authModuleOf(definition) : null;
     const modules = definition.modules.filter((module) => module !== authModule);
-    const analysis = await analyzer.analyzeModules(modules, environment, udfConfig);
+    const ofNode = modules.filter(isNodeModule);
+    const ofIsolates = modules.filter((module) => !isNodeModule(module));
+    const analysis = {
+      ...path === "" &&
+        await nodeAnalyzer.analyzeModules(ofNode, request.node.packages, variables),
+      ...await analyzer.analyzeModules(ofIsolates, environment, udfConfig),
+    };
     declaredCrons(analysis);
     if (authModule !== null) {
       authProviders = await evaluateAuthConfig(analyzer, authModule, variables);
@@ -250,15 +262,6 @@ function missingModule(module: UnchangedModule): PlatformError {
   );
 }
 
-function refuseNodeModules(app: PushedDefinition): void {
-  const modules = [...app.changed, ...app.unchanged];
-  if (modules.every(({ environment }) => environment === "isolate")) return;
-  throw userError(
-    "DeploymentNotConfiguredForNodeActions",
-    `Deployment is not configured to deploy "use node" actions. Node.js v20, 22, or 24 is not installed. Install a supported Node.js version with nvm (https://github.com/nvm-sh/nvm) to deploy Node.js actions.`,
-  );
-}
-
 async function prepareDefinition(
   pushed: PushedDefinition,
   baseline: Baseline,
@@ -276,19 +279,36 @@ async function prepareDefinition(
   return { pushed, modules: [...changed, ...unchanged], schema, module };
 }
 
-/** Turns pushed modules into what isolates load, reusing what an earlier push prepared. */
+/**
+ * Turns pushed modules into what isolates load, reusing what an earlier push prepared. Those for Node
+ * run as they are.
+ */
 async function prepareModules(
   modules: readonly PushedModule[],
   baseline: Baseline,
   analyzer: Analyzer,
 ): Promise<PreparedModule[]> {
-  const hashes = modules.map(({ source, sourceMap }) => moduleHash(source, sourceMap));
-  const fresh = modules.filter((_, position) => !baseline.prepared.has(hashes[position]!));
+  const known = new Map<PushedModule, PreparedModule>();
+  for (const module of modules) {
+    const { path, environment, source, sourceMap } = module;
+    const hash = moduleHash(source, sourceMap);
+    const texts = baseline.prepared.get(hash);
+    if (isNodeModule(module)) known.set(module, unprepared(module, hash));
+    else if (texts !== undefined && isPrepared(texts)) {
+      known.set(module, { ...texts, path, environment });
+    }
+  }
+  const fresh = modules.filter((module) => !known.has(module));
   const made = new Map(
     (await analyzer.prepare(fresh)).map((module) => [module.path, module]),
   );
-  return modules.map(({ path }, position) => {
-    const texts = baseline.prepared.get(hashes[position]!);
-    return texts === undefined ? made.get(path)! : { ...texts, path, environment: "isolate" };
-  });
+  return modules.map((module) => known.get(module) ?? made.get(module.path)!);
+}
+
+function isNodeModule({ environment }: Pick<PushedModule, "environment">): boolean {
+  return environment === "node";
+}
+
+function unprepared(module: PushedModule, hash: string): PreparedModule {
+  return { ...module, hash, code: "", codeMap: null, imports: [], reuseObstacle: null };
 }

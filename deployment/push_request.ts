@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import { userError } from "../engine/errors.ts";
+import type { NodeSettings } from "../runtime/frames.ts";
 
 const MODULE_PATH_COMPONENT_LENGTH_MAX = 64;
 /** Of the sources and source maps of one push together (spec deploy 5.3). */
@@ -79,6 +80,7 @@ export interface PushedDefinition {
 export interface PushRequest {
   readonly dryRun: boolean;
   readonly forCodegen: boolean;
+  readonly node: NodeSettings;
   readonly app: PushedDefinition;
   readonly components: readonly PushedDefinition[];
 }
@@ -91,13 +93,14 @@ export interface PushRequest {
 export function parsePushRequest(body: unknown): PushRequest {
   const parsed = pushRequest.safeParse(body);
   if (!parsed.success) throw userError("InvalidConfig", z.prettifyError(parsed.error));
-  const { dryRun, forCodegen, nodeVersion } = parsed.data;
+  const { dryRun, forCodegen, nodeVersion, nodeDependencies } = parsed.data;
   checkNodeVersion(nodeVersion ?? null);
   const app = pushedApp(parsed.data.appDefinition);
   const components = parsed.data.componentDefinitions.map(pushedComponent);
   checkDistinct(components.map(({ path }) => path));
   checkSizes([app, ...components].flatMap(textsOf));
-  return { dryRun, forCodegen, app, components };
+  const node = { version: nodeVersion ?? null, packages: nodeDependencies };
+  return { dryRun, forCodegen, node, app, components };
 }
 
 /** All modules of which a push brings the text. */

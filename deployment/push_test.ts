@@ -3,6 +3,7 @@ import { Engine } from "../engine/engine.ts";
 import { userError } from "../engine/errors.ts";
 import type { Json } from "../engine/values/value.ts";
 import type { Analyzer } from "../runtime/analysis.ts";
+import type { NodeAnalyzer } from "../runtime/node_analysis.ts";
 import type { AnalyzedFunction, ModuleAnalysis, PreparedModule } from "../runtime/frames.ts";
 import { configHashes } from "./config_hashes.ts";
 import { readAuthProviders } from "./auth_evaluation.ts";
@@ -45,6 +46,11 @@ const fakeAnalyzer = {
   evaluateDefinition: (module: PreparedModule) => Promise.resolve(JSON.parse(module.source)),
 } as unknown as Analyzer;
 
+const fakeNodeAnalyzer = {
+  analyzeModules: (modules: readonly PreparedModule[]) =>
+    Promise.resolve(Object.fromEntries(modules.map(({ path }) => [path, analysis([])]))),
+} as unknown as NodeAnalyzer;
+
 function isNoChunk({ path }: PreparedModule): boolean {
   return !path.startsWith("_deps/");
 }
@@ -79,6 +85,7 @@ async function open(): Promise<Stand> {
   const context: EvaluationContext = {
     engine,
     analyzer: fakeAnalyzer,
+    nodeAnalyzer: fakeNodeAnalyzer,
     origins: { CONVEX_CLOUD_URL: "http://cloud", CONVEX_SITE_URL: "http://site" },
     nowMs: Date.now(),
   };
@@ -226,12 +233,6 @@ Deno.test("errors of the pushed code carry the push's prefix and change nothing"
   await assert.rejects(stand.start({ changedModules: [], schema: badSchema }), {
     message: /^Hit an error while pushing:\nHit an error while evaluating your schema:\n/,
   });
-  await assert.rejects(
-    stand.start({ changedModules: [{ ...module("a.js", ""), environment: "node" }] }),
-    {
-      code: "DeploymentNotConfiguredForNodeActions",
-    },
-  );
   assert.equal(stand.hashes()[0]!.hash, moduleHash("send", null));
 });
 

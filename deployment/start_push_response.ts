@@ -41,7 +41,7 @@ export function startPushResponse(plan: PushPlan, schemaChange: SchemaChange): J
       definitions: Object.fromEntries(
         definitions.map(([path, { modules, udfConfig }]) => [path, {
           modules: modules.map(({ path, environment, hash }) => ({ path, environment, hash })),
-          udfConfig: { ...udfConfig },
+          udfConfig: udfConfig as unknown as Json,
         }]),
       ),
       components: [...nodesOf(plan.app)].map(placementJson),

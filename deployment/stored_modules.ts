@@ -79,15 +79,22 @@ export function storedSource(
   return texts as unknown as ModuleTexts;
 }
 
+/** Whether isolates can load the texts; those of modules for Node were stored as they came. */
+export function isPrepared({ code }: Pick<ModuleTexts, "code">): boolean {
+  return code !== "";
+}
+
 /** Stores the texts of modules; those that are there already are left alone. */
 export function storeSources(tx: Transaction, modules: readonly PreparedModule[]): void {
   const table = tx.table("moduleSources");
-  const stored = new Set<string>();
   for (const { path: _path, environment: _environment, ...texts } of modules) {
     const { hash } = texts;
-    if (stored.has(hash) || table.first("by_hash", [hash]) !== null) continue;
-    stored.add(hash);
-    table.insert({ ...texts, imports: [...texts.imports] });
+    const existing = table.first("by_hash", [hash]);
+    const fields = { ...texts, imports: [...texts.imports] };
+    if (existing === null) table.insert(fields);
+    else if (isPrepared(texts) && !isPrepared({ code: String(existing.code) })) {
+      table.replace(existing._id, fields);
+    }
   }
 }
 

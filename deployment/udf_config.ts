@@ -8,8 +8,8 @@ import { isDeepStrictEqual } from "node:util";
 import type { Transaction } from "../engine/transaction.ts";
 import type { ComponentId } from "../engine/types.ts";
 import { encodeValue } from "../engine/values/json.ts";
-import type { Json } from "../engine/values/value.ts";
-import type { UdfConfig } from "../runtime/frames.ts";
+import type { Json, JsonObject } from "../engine/values/value.ts";
+import type { NodeSettings, UdfConfig } from "../runtime/frames.ts";
 
 const SEED_BYTES = 32;
 const NANOS_PER_MILLI = 1_000_000n;
@@ -21,6 +21,7 @@ export function readUdfConfig(tx: Transaction, component: ComponentId): UdfConfi
     serverVersion: String(row.serverVersion),
     importPhaseRngSeed: String(row.importPhaseRngSeed),
     importPhaseUnixTimestamp: Number(row.importPhaseUnixTimestamp),
+    ...row.node !== undefined && { node: row.node as unknown as NodeSettings },
   };
 }
 
@@ -42,7 +43,7 @@ export function nextUdfConfig(
 export function writeUdfConfig(tx: Transaction, component: ComponentId, config: UdfConfig): void {
   const table = tx.table("udfConfig");
   const row = table.first("by_component", [component]);
-  const fields = { component, ...config };
+  const fields = { component, ...config } as unknown as JsonObject;
   if (row === null) table.insert(fields);
   else if (!isDeepStrictEqual(readUdfConfig(tx, component), config)) {
     table.replace(row._id, fields);

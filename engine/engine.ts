@@ -132,6 +132,11 @@ export class Engine {
     return this.#reader.open(ts);
   }
 
+  /** The last commit that changed code, variables or the deployment's state. */
+  configuration(): Timestamp {
+    return this.#reader.batch((view) => view.configuration);
+  }
+
   /** Runs a transaction that only reads. See {@link snapshot} about durability. */
   read<T>(
     body: (tx: Transaction) => T,

@@ -2,20 +2,24 @@
 // syscalls and is answered by whoever was named for it.
 
 import type { PlatformError } from "../engine/errors.ts";
+import { BusyWatch } from "./busy_watch.ts";
 import { ByteStreams } from "./byte_streams.ts";
 import type { FromIsolate, InitFrame, RunCall, SyscallResult } from "./frames.ts";
 import { type ExitReason, IsolateProcess, type IsolateProgram } from "./isolate_process.ts";
 import type { HighestUse } from "./limit_usage.ts";
-import { processUsage } from "./process_usage.ts";
 import { HTTP_BODY_STREAM } from "./stream_frames.ts";
-import type { ActionOutcome, HttpExchange, HttpResponseHead, LogLine } from "./types.ts";
+import type { ActionOutcome, HttpExchange, HttpResponseHead, LogLevel, LogLine } from "./types.ts";
 
-/** The bytes that belong to one syscall. */
+/** What a syscall has to do with beside its JSON: bytes, and the action that asks. */
 export interface SyscallStreams {
   /** What the action sends with its request. */
   input(): ReadableStream<Uint8Array>;
   /** Sends bytes after the answer. */
   output(bytes: ReadableStream<Uint8Array>): void;
+  /** Aborts when the action ends before the syscall. */
+  readonly signal: AbortSignal;
+  /** Adds a line to the action's log. */
+  log(level: LogLevel, messages: readonly string[]): void;
 }
 
 export type ActionSyscallDispatcher = (
@@ -46,12 +50,8 @@ export interface ActionIsolateEvents {
 interface Running {
   readonly action: RunningAction;
   readonly streams: ByteStreams;
+  readonly ending: AbortController;
 }
-
-/** A process that computes this long without a word is not given more actions. */
-const BUSY_MS_MAX = 3_000;
-/** Share of the time that counts as computing. */
-const BUSY_SHARE = 0.9;
 
 export class ActionIsolate {
   readonly #process: IsolateProcess;
@@ -59,9 +59,7 @@ export class ActionIsolate {
   readonly #dispatch: ActionSyscallDispatcher;
   readonly #running = new Map<number, Running>();
   #isReady = false;
-  /** When the current silence began, and the processor time at that moment. */
-  #silentSinceMs = 0;
-  #silentSinceCpuMs: number | null = null;
+  readonly #busyWatch: BusyWatch;
 
   constructor(
     init: InitFrame,
@@ -75,11 +73,12 @@ export class ActionIsolate {
       ...process,
       onFrames: (frames) => this.#receive(frames),
     });
+    this.#busyWatch = new BusyWatch(this.#process.pid);
     this.#process.send(init);
     this.#process.exited.then((reason) => {
       const running = [...this.#running.values()];
       this.#running.clear();
-      for (const { streams } of running) streams.close("the action's isolate ended");
+      for (const each of running) end(each, "the action's isolate ended");
       this.#events.ended(this, reason, running.map(({ action }) => action));
     });
   }
@@ -100,7 +99,7 @@ export class ActionIsolate {
     const { call, exchange } = action;
     const { callId } = call;
     const streams = new ByteStreams(callId, (frame) => this.#process.send(frame));
-    this.#running.set(callId, { action, streams });
+    this.#running.set(callId, { action, streams, ending: new AbortController() });
     if (exchange === null) return this.#process.send({ type: "action", callId, call });
     this.#process.send({ type: "action", callId, call, http: exchange.request });
     if (exchange.body !== null) streams.sendAll(HTTP_BODY_STREAM, exchange.body);
@@ -113,7 +112,7 @@ export class ActionIsolate {
     const running = this.#running.get(callId);
     if (running === undefined) return;
     this.#running.delete(callId);
-    running.streams.close("the action was given up");
+    end(running, "the action was given up");
     this.#process.send({ type: "cancel", callId });
     this.#events.finished(this);
   }
@@ -124,21 +123,11 @@ export class ActionIsolate {
 
   /** Whether an action keeps the process from answering. To be asked regularly. */
   isBusy(nowMs: number): boolean {
-    if (this.#running.size === 0) return false;
-    const usage = processUsage(this.#process.pid);
-    if (usage === null) return false;
-    if (this.#silentSinceCpuMs === null) {
-      this.#silentSinceMs = nowMs;
-      this.#silentSinceCpuMs = usage.cpuMs;
-      return false;
-    }
-    const silentMs = nowMs - this.#silentSinceMs;
-    return silentMs > BUSY_MS_MAX &&
-      usage.cpuMs - this.#silentSinceCpuMs > silentMs * BUSY_SHARE;
+    return this.#running.size > 0 && this.#busyWatch.isBusy(nowMs);
   }
 
   #receive(frames: FromIsolate[]): void {
-    this.#silentSinceCpuMs = null;
+    this.#busyWatch.heard();
     for (const frame of frames) {
       switch (frame.type) {
         case "ready":
@@ -167,7 +156,7 @@ export class ActionIsolate {
           const running = this.#running.get(frame.callId);
           if (running === undefined) break;
           this.#running.delete(frame.callId);
-          running.streams.close("the action failed before it had sent everything");
+          end(running, "the action failed before it had sent everything");
           const { result, logLines, stats } = frame;
           running.action.settle({ result, logLines, stats });
           this.#events.finished(this);
@@ -199,11 +188,19 @@ export class ActionIsolate {
     const { callId, opId } = frame;
     const running = this.#running.get(callId);
     if (running === undefined) return;
-    const { action, streams } = running;
+    const { action, streams, ending } = running;
     const result = await this.#dispatch(frame.name, frame.args, action.call, {
       input: () => streams.incoming(opId),
       output: (bytes) => void streams.sendAll(opId, bytes),
+      signal: ending.signal,
+      log: (level, messages) => this.#process.send({ type: "log", callId, level, messages }),
     });
     if (this.#running.has(callId)) this.#process.send({ type: "reply", callId, opId, result });
   }
+}
+
+/** Whoever still works for the action may stop. */
+function end({ streams, ending }: Running, why: string): void {
+  streams.close(why);
+  ending.abort();
 }

@@ -3,6 +3,7 @@
 // and documents are JSON *texts* inside the frame: neither side parses what it only passes on. Chunks
 // of byte streams are not JSON: the highest bit of their length is set.
 
+import type { PackageVersion } from "./node_packages.ts";
 import type { TransactionLimits } from "../engine/limits.ts";
 import type { DocumentWrite, FlatReadSet } from "../engine/types.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
@@ -27,8 +28,12 @@ import type {
   Identity,
   JobRecord,
   JobReference,
+  LogLevel,
   LogLine,
 } from "./types.ts";
+
+/** The syscall with which an isolate hands a checked action over to a Node process. */
+export const RUN_IN_NODE = "node/run";
 
 /** "transactions": queries, mutations and push-time evaluation. "actions": actions, with network. */
 export type IsolateMode = "transactions" | "actions";
@@ -134,6 +139,16 @@ export interface UdfConfig {
   readonly importPhaseRngSeed: string;
   /** Milliseconds since the epoch. */
   readonly importPhaseUnixTimestamp: number;
+  /** Of the app only. */
+  readonly node?: NodeSettings;
+}
+
+/** What a push says about Node. */
+export interface NodeSettings {
+  /** What the project asks for; only recorded. */
+  readonly version: string | null;
+  /** External packages of the app's Node actions. */
+  readonly packages: readonly PackageVersion[];
 }
 
 /**
@@ -240,6 +255,13 @@ export type ToIsolate =
     readonly result: SyscallResult;
   }
   | StreamFrame
+  /** A line of the part of an action that runs in Node; its messages are of any length. */
+  | {
+    readonly type: "log";
+    readonly callId: number;
+    readonly level: LogLevel;
+    readonly messages: readonly string[];
+  }
   /** The client of an HTTP action left; the action goes on. */
   | { readonly type: "disconnect"; readonly callId: number }
   /** Ends an action: it is out of time. */

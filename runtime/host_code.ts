@@ -33,6 +33,12 @@ export class HostCode implements AddressBook {
     return componentPath(this.tx, id);
   }
 
+  /** Id of the handle of `path` (`mod.js:fn`) in the component; null if there is none. */
+  functionHandle(component: ComponentId, path: string): string | null {
+    const handle = this.tx.table("functionHandles").first("by_path", [component, path]);
+    return handle === null || (handle.deletedTs ?? null) !== null ? null : String(handle._id);
+  }
+
   /** The function that a handle names; null if it is gone. */
   handleTarget(id: string): FunctionPath | null {
     const handle = this.tx.table("functionHandles").get(id);

@@ -15,12 +15,19 @@ export interface IsolateProcessOptions<Incoming = FromIsolate> {
   readonly allowNet: boolean;
   /** Hosts, addresses and networks that it may not reach all the same. */
   readonly denyNet?: readonly string[];
+  /** For programs that run code written for Node: what that needs beyond. */
+  readonly node?: NodeSandbox;
   /** V8 kills the process when its old generation grows beyond. */
   readonly heapMebibytes: number;
   /** More flags for V8. */
   readonly v8Flags?: readonly string[];
   /** Called for all frames that arrived together, in order. */
   readonly onFrames: (frames: Incoming[]) => void;
+}
+
+export interface NodeSandbox {
+  /** Where the process runs, and all that it may write. */
+  readonly writableDirectory: string;
 }
 
 /** What the process itself is, without who listens to it. */
@@ -72,6 +79,7 @@ export class IsolateProcess<Outgoing = ToIsolate, Incoming = FromIsolate> {
       args: isolateArguments(options),
       clearEnv: true,
       env: isolateEnvironment(),
+      cwd: options.node?.writableDirectory,
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
@@ -161,16 +169,20 @@ export class IsolateProcess<Outgoing = ToIsolate, Incoming = FromIsolate> {
   }
 }
 
-/** The argument that names the files, and so the database, that an isolate belongs to. */
-export function readPermission(program: Pick<IsolateProgram, "readableFiles">): string {
+/** Arguments by which the processes of a program are known: it, and the files that they read. */
+export function processMarks(program: IsolateProgram): readonly string[] {
+  return [program.entry, readPermission(program)];
+}
+
+function readPermission(program: Pick<IsolateProgram, "readableFiles">): string {
   return `--allow-read=${program.readableFiles.join(",")}`;
 }
 
 function isolateArguments(options: IsolateProgram): string[] {
-  const { denyNet = [] } = options;
+  const { denyNet = [], node } = options;
   const v8Flags = [
     `--max-old-space-size=${options.heapMebibytes}`,
-    "--disallow-code-generation-from-strings",
+    ...(node === undefined ? ["--disallow-code-generation-from-strings"] : []),
     ...(options.v8Flags ?? []),
   ];
   return [
@@ -180,13 +192,26 @@ function isolateArguments(options: IsolateProgram): string[] {
     "--no-lock",
     "--no-remote",
     "--cached-only",
-    `--config=${CONFIG_PATH}`,
     readPermission(options),
     ...(options.allowNet ? ["--allow-net"] : []),
     ...(denyNet.length > 0 ? [`--deny-net=${denyNet.join(",")}`] : []),
+    ...(node === undefined ? [`--config=${CONFIG_PATH}`] : nodeArguments(node)),
     `--v8-flags=${v8Flags.join(",")}`,
     options.entry,
     ...(options.programArguments ?? []),
+  ];
+}
+
+/**
+ * The variables of such a process are those that it was given. What packages like to know of the machine is no secret.
+ */
+function nodeArguments({ writableDirectory }: NodeSandbox): string[] {
+  return [
+    "--no-config",
+    "--node-modules-dir=manual",
+    `--allow-write=${writableDirectory}`,
+    "--allow-env",
+    "--allow-sys=hostname,osRelease,osUptime,loadavg,systemMemoryInfo,cpus,uid,gid,homedir",
   ];
 }
 

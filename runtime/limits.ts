@@ -22,6 +22,13 @@ export interface RuntimeLimits {
   readonly logLines: number;
   readonly logLineBytes: number;
   readonly nestedDepth: number;
+  /** Wall clock time of an action in Node. */
+  readonly nodeActionTimeMs: number;
+  /** Heap that the actions of a Node process share. */
+  readonly nodeHeapMebibytes: number;
+  readonly nodeArgsBytes: number;
+  /** Operations of an action in Node that are under way at a time. */
+  readonly nodeOperations: number;
 }
 
 export const DEFAULT_RUNTIME_LIMITS: RuntimeLimits = {
@@ -36,6 +43,10 @@ export const DEFAULT_RUNTIME_LIMITS: RuntimeLimits = {
   logLines: 256,
   logLineBytes: 32_768,
   nestedDepth: 8,
+  nodeActionTimeMs: 600_000,
+  nodeHeapMebibytes: 512,
+  nodeArgsBytes: 5 * 1024 * 1024,
+  nodeOperations: 1_000,
 };
 
 /** A limit on time in the messages for developers: `500ms`, `1.5s`, `1800s`. */
@@ -53,6 +64,7 @@ export type LimitUnit =
   | "milliseconds"
   | "mebibytes"
   | "lines"
+  | "operations"
   | "levels";
 
 /** Every limit that `--limits` can change, with its unit. */
@@ -78,6 +90,10 @@ export const LIMITS: { readonly [Name in LimitName]: LimitUnit } = {
   logLines: "lines",
   logLineBytes: "bytes",
   nestedDepth: "levels",
+  nodeActionTimeMs: "milliseconds",
+  nodeHeapMebibytes: "mebibytes",
+  nodeArgsBytes: "bytes",
+  nodeOperations: "operations",
 };
 
 /** The part of the changes that is the engine's. */

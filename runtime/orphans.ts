@@ -2,20 +2,18 @@
 // never looks at the pipe: when the host was killed with SIGKILL nobody ends it, and it uses a core
 // until the next host of the same database does.
 
-import { type IsolateProgram, readPermission } from "./isolate_process.ts";
-
 /**
- * Ends the isolates that an earlier host of this program's database left behind. To be called before
- * own isolates start, by the holder of the database's lock: no other host can own any then.
+ * Ends the processes that an earlier host of a database left behind. To be called before own ones
+ * start, by the holder of the database's lock: no other host can own any then.
  * Does nothing where processes do not show in `/proc`.
+ * @param marks arguments that tell the database's processes from others
  * @returns the ids of the ended processes
  */
-export function endOrphans(program: IsolateProgram): number[] {
-  const permission = readPermission(program);
+export function endOrphans(marks: readonly string[]): number[] {
   const ended: number[] = [];
   for (const pid of processIds()) {
     const args = commandLine(pid);
-    if (!args.includes(permission) || !args.includes(program.entry) || hasHost(pid)) continue;
+    if (!marks.every((mark) => args.includes(mark)) || hasHost(pid)) continue;
     try {
       Deno.kill(pid, "SIGKILL");
       ended.push(pid);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { IsolateProcess, type IsolateProgram } from "./isolate_process.ts";
+import { IsolateProcess, type IsolateProgram, processMarks } from "./isolate_process.ts";
 import { endOrphans } from "./orphans.ts";
 
 const LOOP = "for (;;);";
@@ -22,11 +22,14 @@ Deno.test("isolates of a killed host end, those of a living one go on", async ()
   try {
     const orphan = Number(await firstLine(host.stdout));
     assert.ok(isRunning(orphan));
-    assert.deepEqual(endOrphans(program), [], "both hosts live");
+    assert.deepEqual(endOrphans(processMarks(program)), [], "both hosts live");
     host.kill("SIGKILL");
     await host.status;
-    assert.deepEqual(endOrphans({ ...program, readableFiles: ["/other.sqlite"] }), []);
-    assert.deepEqual(endOrphans(program), [orphan]);
+    assert.deepEqual(
+      endOrphans(processMarks({ ...program, readableFiles: ["/other.sqlite"] })),
+      [],
+    );
+    assert.deepEqual(endOrphans(processMarks(program)), [orphan]);
     while (isRunning(orphan)) await new Promise((resolve) => setTimeout(resolve, 5));
     assert.ok(own.alive && isRunning(own.pid));
   } finally {

@@ -1,15 +1,21 @@
 // The runtime of one deployment: runs the developer's functions, in isolates, against the engine.
 
-import { resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { Engine } from "../engine/engine.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
+import type { Transaction } from "../engine/transaction.ts";
 import { ActionPool } from "./action_pool.ts";
 import { ActionSyscalls, registerFunctionCalls } from "./action_syscalls.ts";
 import { Analyzer } from "./analysis.ts";
 import type { InitFrame, IsolateMode, ModuleAnalysis } from "./frames.ts";
-import type { IsolateProgram } from "./isolate_process.ts";
+import { type IsolateProgram, processMarks } from "./isolate_process.ts";
 import { LimitUsage } from "./limit_usage.ts";
 import { DEFAULT_RUNTIME_LIMITS, type RuntimeLimits } from "./limits.ts";
+import { NodeAnalyzer } from "./node_analysis.ts";
+import { NodeLauncher } from "./node_launcher.ts";
+import { NodePool } from "./node_pool.ts";
+import { nodeProcessMarks } from "./node_process.ts";
+import { registerNodeSyscalls } from "./node_syscalls.ts";
 import { endOrphans } from "./orphans.ts";
 import { NO_OUTBOUND_POLICY, type OutboundPolicy } from "./outbound_policy.ts";
 import { Pool } from "./pool.ts";
@@ -56,6 +62,8 @@ export interface RuntimeOptions {
   readonly cloudUrl: string;
   readonly siteUrl: string;
   readonly limits?: Partial<RuntimeLimits>;
+  /** All variables that the app sees, for Node processes. */
+  readonly environment: (tx: Transaction) => Readonly<Record<string, string>>;
   readonly systemFunctions: SystemFunctions;
   /** Hears of ended isolates and internal errors; default: standard error. */
   readonly onFault?: (message: string) => void;
@@ -65,6 +73,7 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
   /** What actions may ask of the server; rooms above register more. */
   readonly actionSyscalls: ActionSyscalls;
   readonly analyze: Analyzer;
+  readonly analyzeNode: NodeAnalyzer;
   readonly limits: RuntimeLimits;
   /** The highest use of each limit since the start. */
   readonly usage: LimitUsage;
@@ -73,6 +82,7 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
   readonly #pool: Pool;
   readonly #transactions: TransactionRunner;
   readonly #actions: ActionPool;
+  readonly #node: NodePool;
   #lastActionId = 0;
 
   private constructor(
@@ -83,6 +93,7 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
       pool: Pool;
       actions: ActionPool;
       analyze: Analyzer;
+      node: { analyze: NodeAnalyzer; pool: NodePool };
     },
     actionSyscalls: ActionSyscalls,
   ) {
@@ -93,6 +104,8 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
     this.#pool = parts.pool;
     this.#actions = parts.actions;
     this.analyze = parts.analyze;
+    this.analyzeNode = parts.node.analyze;
+    this.#node = parts.node.pool;
     this.actionSyscalls = actionSyscalls;
     this.#transactions = new TransactionRunner(options.engine, parts.pool);
     registerFunctionCalls(actionSyscalls, options.engine, this);
@@ -110,7 +123,9 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
     const init = (mode: IsolateMode) => (isolate: number) =>
       initFrame(options, limits, mode, isolate);
     const program = isolateProgram(engine.path, limits);
-    for (const pid of endOrphans(program)) {
+    const nodeDirectory = join(dirname(resolve(engine.path)), "node");
+    const orphans = [processMarks(program), nodeProcessMarks(nodeDirectory)].flatMap(endOrphans);
+    for (const pid of orphans) {
       onFault(`ended isolate ${pid}, which an earlier server had left running`);
     }
     const actionSyscalls = new ActionSyscalls(onFault);
@@ -139,6 +154,18 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
       usage,
       onFault,
     });
+    const launcher = await NodeLauncher.open({
+      directory: nodeDirectory,
+      limits,
+      outbound,
+      dispatch: (...syscall) => actionSyscalls.answer(...syscall),
+    });
+    const node = {
+      analyze: new NodeAnalyzer(launcher),
+      pool: new NodePool({ engine, launcher, environment: options.environment, limits, onFault }),
+    };
+    const { deploymentName } = options;
+    registerNodeSyscalls(actionSyscalls, { engine, pool: node.pool, deploymentName });
     const analyze = new Analyzer({
       program: {
         ...program,
@@ -149,7 +176,7 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
       limits,
       usage,
     });
-    return new Runtime(options, { limits, usage, pool, actions, analyze }, actionSyscalls);
+    return new Runtime(options, { limits, usage, pool, actions, analyze, node }, actionSyscalls);
   }
 
   // deno-lint-ignore require-await -- errors must be rejections
@@ -204,7 +231,13 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
 
   /** Ends all isolates; what was running fails. */
   async close(): Promise<void> {
-    await Promise.all([this.#pool.close(), this.#actions.close(), this.analyze.close()]);
+    await Promise.all([
+      this.#pool.close(),
+      this.#actions.close(),
+      this.#node.close(),
+      this.analyze.close(),
+      this.analyzeNode.close(),
+    ]);
   }
 }
 

@@ -92,6 +92,7 @@ async function withRuntime(body: (harness: Harness) => Promise<void>) {
     isolates: 2,
     actionIsolates: 1,
     deploymentName: "test",
+    environment: () => ({}),
     cloudUrl: "http://127.0.0.1:3210",
     siteUrl: "http://127.0.0.1:3211",
     systemFunctions: {

@@ -60,7 +60,8 @@ export class Watchdog {
   check(nowMs: number): Overrun | null {
     if (this.#systemMs > this.#limits.systemTimeMs) return "systemTime";
     const usage = this.#usage();
-    if (usage !== null && usage.residentBytes > this.#residentBytesMax()) return "memory";
+    const { heapMebibytes } = this.#limits;
+    if (usage !== null && usage.residentBytes > residentBytesMax(heapMebibytes)) return "memory";
     if (this.#signs !== this.#seenSigns) {
       this.#seenSigns = this.#signs;
       this.#baseCpuMs = usage?.cpuMs ?? null;
@@ -79,10 +80,11 @@ export class Watchdog {
     if (this.#userMs + blamedMs > allowedMs) return "userTime";
     return wallMs > this.#limits.userTimeMs * STUCK_FACTOR ? "stuck" : null;
   }
+}
 
-  #residentBytesMax(): number {
-    return (BASE_RESIDENT_MEBIBYTES + 2 * this.#limits.heapMebibytes) * BYTES_PER_MEBIBYTE;
-  }
+/** What a process with such a heap may take of the machine's memory. */
+export function residentBytesMax(heapMebibytes: number): number {
+  return (BASE_RESIDENT_MEBIBYTES + 2 * heapMebibytes) * BYTES_PER_MEBIBYTE;
 }
 
 /** What the caller of a function that used up a limit is told. */

@@ -1,27 +1,25 @@
 // One run of an action: real time, network, and the server's services by frames. Many run at once.
 
 import { PlatformError, userError } from "../../engine/errors.ts";
+import { formatSize } from "../../engine/values/size.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../engine/values/value.ts";
 import { ByteStreams } from "../byte_streams.ts";
-import type { FromIsolate, RunCall, SyscallResult } from "../frames.ts";
+import { type FromIsolate, RUN_IN_NODE, type RunCall, type SyscallResult } from "../frames.ts";
 import type { LimitUsage } from "../limit_usage.ts";
 import type { RuntimeLimits } from "../limits.ts";
+import type { NodeOutcome } from "../node/protocol.ts";
 import type { StreamFrame } from "../stream_frames.ts";
-import type { FunctionError, FunctionResult, HttpRequestHead } from "../types.ts";
+import { syscallError } from "../syscall_error.ts";
+import type { FunctionError, FunctionResult, HttpRequestHead, LogLevel } from "../types.ts";
 import type { ActionCode } from "./action_code.ts";
 import { GET_BLOB, receiveBlob, STORE_BLOB, storeRequest } from "./action_storage.ts";
 import { ActionClock } from "./clock.ts";
 import { ExecutionConsole, LogLines } from "./console.ts";
-import { describeThrown } from "./errors.ts";
+import { describeReported, describeThrown, plainError } from "./errors.ts";
 import { createFunctionHandle, resolveInAction } from "./function_address.ts";
 import { checkArguments, findFunction, idContext, requireRunning } from "./function_checks.ts";
 import { canonicalName } from "./function_path.ts";
-import {
-  checkResult,
-  INTERNAL_ERROR_TEXT,
-  platformFailure,
-  syscallError,
-} from "./function_result.ts";
+import { checkResult, INTERNAL_ERROR_TEXT, platformFailure } from "./function_result.ts";
 import { monotonicMs, systemRandomBytes } from "./host.ts";
 import { HttpExchange } from "./http_exchange.ts";
 import {
@@ -147,14 +145,47 @@ export class ActionExecution implements ScopeOperations {
     const request = { path, kind: "action", visibility, notFoundWording } as const;
     const found = findFunction(request, code);
     const context = idContext(catalog, path.component);
+    const isNode = code.module(path.component, path.module)?.environment === "node";
     const { bytes } = checkArguments(path, args, found.args, context, limits.argsBytes);
     this.#services.usage.note("argsBytes", bytes);
     warnNearLimit(this.#log, ACTION_ARGUMENTS_WARNING, bytes, limits.argsBytes);
+    if (isNode) {
+      checkNodeArguments(bytes, limits);
+      this.#modules = this.#newModules(null);
+      return () => this.#runInNode(found.returns);
+    }
     const registered = requireExport(this.#import(), path.module, path.name);
     return async () => {
       const returned = await invoke(registered, "action", canonicalName(path), args);
       return this.#checkedResult(returned, found.returns);
     };
+  }
+
+  /** Has a Node process run the function; arguments and result are checked here. */
+  async #runInNode(returns: string): Promise<FunctionResult> {
+    const startedMs = monotonicMs();
+    let outcome: NodeOutcome;
+    try {
+      outcome = JSON.parse(await this.#askHost(RUN_IN_NODE, "null"));
+    } catch (error) {
+      return { ok: false, error: plainError((error as Error).message) };
+    } finally {
+      this.#services.usage.note("nodeActionTimeMs", monotonicMs() - startedMs);
+    }
+    if (outcome.ok) return this.#checkedResult(outcome.value, returns);
+    const { component } = this.#call.path;
+    const error = this.#services.code.use(({ code }) =>
+      describeReported((outcome as NodeOutcome & { ok: false }).error, (path) => {
+        const module = code.module(component, path);
+        return module === null ? null : code.source(module.hash)?.sourceMap ?? null;
+      })
+    );
+    return { ok: false, error };
+  }
+
+  /** A line of the function that runs in Node. */
+  log(level: LogLevel, messages: readonly string[]): void {
+    if (!this.ended) this.#log.add(level, messages);
   }
 
   /** Returns what answers the request. */
@@ -424,6 +455,20 @@ export class ActionExecution implements ScopeOperations {
         "https://docs.convex.dev/functions/actions#dangling-promises for more information.",
     );
   }
+}
+
+/** @throws PlatformError when a Node process may not be given so much */
+function checkNodeArguments(bytes: number, limits: RuntimeLimits): void {
+  if (bytes <= limits.nodeArgsBytes) return;
+  throw userError(
+    "FunctionArgumentsTooLarge",
+    `Node actions arguments size is too large. The maximum size is ${
+      formatSize(limits.nodeArgsBytes)
+    }. Reduce the size of the arguments or consider using Convex runtime actions instead, which ` +
+      `have a ${
+        formatSize(limits.argsBytes)
+      } limit. See https://docs.convex.dev/functions/runtimes`,
+  );
 }
 
 /** `1.0/actions/mutation` → `mutation`, `1.0/storageGetUrl` → `storage.getUrl`, … */

@@ -45,6 +45,9 @@ export async function serveActions(pipe: FramePipe, options: TransactionsOptions
       case "stop":
         running.get(frame.callId)?.receive(frame);
         break;
+      case "log":
+        running.get(frame.callId)?.log(frame.level, frame.messages);
+        break;
       case "disconnect":
         running.get(frame.callId)?.disconnect();
         break;

@@ -3,15 +3,13 @@
 
 import inspect from "object-inspect";
 import type { LogLevel, LogLine } from "../types.ts";
-import { monotonicMs, realNowMs } from "./host.ts";
+import { ConsoleTimers } from "../console_timers.ts";
+import { realNowMs } from "./host.ts";
 import { currentStackText } from "./errors.ts";
 import type { PrivateRealm } from "./private_realm.ts";
 import type { ScopeConsole } from "./scope.ts";
 
 const INSPECT_OPTIONS = { maxStringLength: 32_768, indent: 2, customInspect: true } as const;
-const DEFAULT_LABEL = "default";
-/** Running timers of one execution; more are not kept. */
-const TIMERS_MAX = 1000;
 
 export interface LogLimits {
   readonly logLines: number;
@@ -95,13 +93,14 @@ export class LogLines {
 /** The `console` of one execution. */
 export class ExecutionConsole implements ScopeConsole {
   readonly #log: LogLines;
-  readonly #timers = new Map<string, number>();
+  readonly #timers: ConsoleTimers;
   readonly #realm: PrivateRealm | null;
 
   /** @param realm of the code that writes; null if it is the shared one. */
   constructor(log: LogLines, realm: PrivateRealm | null) {
     this.#log = log;
     this.#realm = realm;
+    this.#timers = new ConsoleTimers((level, messages) => log.add(level, messages));
   }
 
   write(level: "debug" | "error" | "info" | "log" | "warn" | "trace", args: unknown[]): void {
@@ -115,36 +114,19 @@ export class ExecutionConsole implements ScopeConsole {
   }
 
   time(label: unknown): void {
-    const name = labelText(label);
-    if (this.#timers.has(name)) {
-      this.#log.add("WARN", [`Timer '${name}' already exists`]);
-      return;
-    }
-    if (this.#timers.size < TIMERS_MAX) this.#timers.set(name, monotonicMs());
+    this.#timers.start(label);
   }
 
   timeLog(label: unknown, args: unknown[]): void {
-    this.#report(labelText(label), args);
+    this.#timers.report(label, args.map((arg) => this.#format(arg)));
   }
 
   timeEnd(label: unknown): void {
-    const name = labelText(label);
-    this.#report(name, []);
-    this.#timers.delete(name);
+    this.#timers.end(label);
   }
 
   #format(value: unknown): string {
     return formatArgument(this.#realm === null ? value : this.#realm.printable(value));
-  }
-
-  #report(name: string, args: unknown[]): void {
-    const started = this.#timers.get(name);
-    if (started === undefined) {
-      this.#log.add("WARN", [`Timer '${name}' does not exist`]);
-      return;
-    }
-    const passed = Math.floor(monotonicMs() - started);
-    this.#log.add("INFO", [`${name}: ${passed}ms`, ...args.map((arg) => this.#format(arg))]);
   }
 }
 
@@ -155,10 +137,6 @@ const LEVELS = {
   log: "LOG",
   warn: "WARN",
 } as const satisfies Record<string, LogLevel>;
-
-function labelText(label: unknown): string {
-  return label === undefined ? DEFAULT_LABEL : String(label);
-}
 
 function formatArgument(value: unknown): string {
   try {

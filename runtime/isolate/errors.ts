@@ -1,18 +1,17 @@
 // What a thrown value looks like to the developer (spec function-runtime 5): message, mapped stack
 // frames, data of a ConvexError, and the text form T.
 
-import { types } from "node:util";
+import type { ReportedError } from "../node/protocol.ts";
+import { convexErrorText, cutMessage, isError, thrownMessage } from "../thrown_values.ts";
 import type { FunctionError } from "../types.ts";
 import { decodeValue, stringifyValue } from "../../engine/values/json.ts";
-import { originalPosition } from "./source_maps.ts";
+import { forgetScript, originalPosition, registerScript } from "./source_maps.ts";
 
-const MESSAGE_BYTES_MAX = 65_536;
 const FRAMES_MAX = 10;
 /** The runtime's own frames, which are dropped, stand between the function's: V8 counts them all. */
 export const STACK_FRAMES_MAX = 50;
 /** Frames of the platform's own library at either end of a stack say nothing to the developer. */
 const LIBRARY_FRAME = /convex\/src\/server\/impl|udf-runtime\/src/;
-const CONVEX_ERROR = Symbol.for("ConvexError");
 
 /** The part of V8's CallSite that frames are made of. */
 interface CallSite {
@@ -111,11 +110,6 @@ export function plainError(message: string, data?: string): FunctionError {
   return { text: `${message}\n`, ...data !== undefined && { data } };
 }
 
-/** Whether the value is an error, of whatever realm (private_realm.ts). */
-export function isError(value: unknown): value is Error {
-  return value instanceof Error || types.isNativeError(value);
-}
-
 /** The error that a thrown value becomes for the caller of the function. */
 export function describeThrown(thrown: unknown): FunctionError {
   try {
@@ -127,53 +121,50 @@ export function describeThrown(thrown: unknown): FunctionError {
 }
 
 function describe(thrown: unknown): FunctionError {
-  if (isError(thrown) && messageErrors.has(thrown)) return plainError(thrown.message);
-  if (!isError(thrown)) return plainError(cut(`Uncaught ${printThrown(thrown)}`));
-  let message = `Uncaught ${errorTitle(thrown)}`;
-  const data = convexErrorData(thrown);
-  if (data.problem !== undefined) message = `ConvexError with invalid data: ${data.problem}`;
-  const text = [cut(message), ...framesOf(thrown)].map((line) => line + "\n").join("");
-  return { text, ...data.json !== undefined && { data: data.json } };
+  if (!isError(thrown)) return plainError(thrownMessage(thrown));
+  if (messageErrors.has(thrown)) return plainError(thrown.message);
+  return describedError(thrownMessage(thrown), framesOf(thrown), convexErrorText(thrown));
 }
 
-function errorTitle(error: Error): string {
-  const name = error.name === undefined ? "Error" : String(error.name);
-  const message = error.message === undefined ? "" : String(error.message);
-  if (name === "") return message;
-  return message === "" ? name : `${name}: ${message}`;
+/**
+ * The error that a Node process reported.
+ * @param sourceMapOf the module at a path
+ */
+export function describeReported(
+  { message, frames, data }: ReportedError,
+  sourceMapOf: (path: string) => string | null,
+): FunctionError {
+  const scripts = new Set<string>();
+  const located = frames.map((frame): Frame => {
+    const fileName = `node:/${frame.path}`;
+    if (!scripts.has(fileName)) {
+      registerScript(fileName, { codeMap: null, sourceMap: sourceMapOf(frame.path) });
+    }
+    scripts.add(fileName);
+    return { ...frame, fileName };
+  });
+  const lines = formatFrames(located);
+  for (const fileName of scripts) forgetScript(fileName);
+  return describedError(cutMessage(message), lines, data);
+}
+
+function describedError(
+  message: string,
+  frames: readonly string[],
+  dataText: string | undefined,
+): FunctionError {
+  const text = (first: string) => [first, ...frames].map((line) => line + "\n").join("");
+  if (dataText === undefined) return { text: text(message) };
+  try {
+    return { text: text(message), data: stringifyValue(decodeValue(JSON.parse(dataText))) };
+  } catch (problem) {
+    const reason = problem instanceof Error ? problem.message : String(problem);
+    return { text: text(cutMessage(`ConvexError with invalid data: ${reason}`)) };
+  }
 }
 
 function framesOf(error: Error): string[] {
   // Looking at the stack makes V8 call `prepareStackTrace` if nobody looked before.
   void error.stack;
   return formatFrames(recordedFrames.get(error) ?? []);
-}
-
-function convexErrorData(error: Error): { json?: string; problem?: string } {
-  const marked = error as unknown as { ConvexErrorSymbol?: unknown; data?: unknown };
-  const symbol = marked.ConvexErrorSymbol;
-  if (symbol !== CONVEX_ERROR) return {};
-  if ((error as unknown as Record<symbol, unknown>)[CONVEX_ERROR] !== true) return {};
-  try {
-    return { json: stringifyValue(decodeValue(JSON.parse(String(marked.data)))) };
-  } catch (problem) {
-    return { problem: problem instanceof Error ? problem.message : String(problem) };
-  }
-}
-
-/** A value that is no Error, as V8 prints uncaught ones. */
-function printThrown(value: unknown): string {
-  if (typeof value === "symbol") return value.toString();
-  if (typeof value !== "object" || value === null) return String(value);
-  const constructor: unknown = (value as { constructor?: unknown }).constructor;
-  const name = typeof constructor === "function" && constructor.name ? constructor.name : "Object";
-  return `#<${name}>`;
-}
-
-const encoder = new TextEncoder();
-
-function cut(message: string): string {
-  if (message.length * 3 <= MESSAGE_BYTES_MAX) return message;
-  const { read } = encoder.encodeInto(message, new Uint8Array(MESSAGE_BYTES_MAX));
-  return message.slice(0, read);
 }

@@ -5,6 +5,7 @@ import { PlatformError, userError } from "../../engine/errors.ts";
 import type { AnalyzedFunction } from "../frames.ts";
 import type { LimitUsage } from "../limit_usage.ts";
 import type { RuntimeLimits } from "../limits.ts";
+import { syscallError } from "../syscall_error.ts";
 import type { FunctionError, FunctionResult } from "../types.ts";
 import { ExecutionConsole, LogLines } from "./console.ts";
 import { describeThrown, plainError } from "./errors.ts";
@@ -18,7 +19,6 @@ import { canonicalName } from "./function_path.ts";
 import {
   checkResult,
   platformFailure,
-  syscallError,
   SYSTEM_TIMEOUT_TEXT,
   userFacing,
   userTimeoutText,

@@ -9,6 +9,7 @@ import type { IdContext } from "../../engine/values/validator.ts";
 import type { Json } from "../../engine/values/value.ts";
 import { durationText } from "../limits.ts";
 import type { FunctionError, FunctionKind } from "../types.ts";
+import { syscallError } from "../syscall_error.ts";
 import { plainError } from "./errors.ts";
 
 export const INTERNAL_ERROR_TEXT = "Your request couldn't be completed. Try again later.";
@@ -66,13 +67,6 @@ export function checkResult(
 /** A platform error as the outcome of the function. */
 export function platformFailure(error: PlatformError): FunctionError {
   return plainError(error.message, error.data);
-}
-
-/** The error that a failed syscall throws in user code: a message, and data for a ConvexError. */
-export function syscallError(message: string, data: string | undefined): Error {
-  const error = new Error(message);
-  if (data !== undefined) (error as Error & { data?: unknown }).data = JSON.parse(data);
-  return error;
 }
 
 /**

@@ -10,52 +10,40 @@ import type {
   PreparedModule,
   SourcePosition,
 } from "../frames.ts";
+import { describeExports, isObject } from "../exported_functions.ts";
+import type { ExportDescription } from "../node/protocol.ts";
 import type { ModuleExports } from "./module_loader.ts";
 import { originalPositionIn } from "./source_maps.ts";
 
 const ANY_ARGS = '{"type":"any"}';
 const ANY_RETURNS = "null";
-const KINDS = [
-  ["isQuery", "Query"],
-  ["isMutation", "Mutation"],
-  ["isAction", "Action"],
-] as const;
-
 /**
  * Analyses an evaluated module.
  * @throws PlatformError with the platform's text; whatever the module's own code throws.
  */
 export function analyzeExports(module: PreparedModule, exports: ModuleExports): ModuleAnalysis {
-  const functions: AnalyzedFunction[] = [];
-  for (const name of Object.keys(exports)) {
-    if (name === "__esModule") continue;
-    const analyzed = analyzeExport(module, name, exports[name]);
-    if (analyzed !== null) functions.push(analyzed);
-  }
-  functions.sort((a, b) => comparePositions(a.pos, b.pos));
   return {
-    functions,
+    functions: analyzeFunctions(module, describeExports(exports)),
     httpRoutes: module.path === "http.js" ? httpRoutes(exports.default) : null,
     cronSpecs: module.path === "crons.js" ? cronSpecs(exports.default) : null,
     sourceMapped: null,
   };
 }
 
-function isObject(value: unknown): value is object {
-  return typeof value === "function" || typeof value === "object" && value !== null;
+/**
+ * Checks the functions that a module described.
+ * @throws PlatformError `InvalidFunctionName`, `InvalidModules`
+ */
+export function analyzeFunctions(
+  module: PreparedModule,
+  described: readonly ExportDescription[],
+): AnalyzedFunction[] {
+  const functions = described.map((each) => analyzeFunction(module, each));
+  return functions.sort((a, b) => comparePositions(a.pos, b.pos));
 }
 
-function analyzeExport(
-  module: PreparedModule,
-  name: string,
-  value: unknown,
-): AnalyzedFunction | null {
-  if (!isObject(value)) return null;
-  const kinds = KINDS.filter(([marker]) => marker in value);
-  if (kinds.length !== 1) return null;
-  const isPublic = "isPublic" in value;
-  const isInternal = "isInternal" in value;
-  if (isPublic && isInternal) return null;
+function analyzeFunction(module: PreparedModule, described: ExportDescription): AnalyzedFunction {
+  const { name, udfType, visibility, handlerText } = described;
   const problem = identifierProblem(name);
   if (problem !== null) {
     throw userError(
@@ -66,48 +54,41 @@ function analyzeExport(
   const label = `${module.path}:${name}`;
   return {
     name,
-    pos: functionPosition(module, value),
-    udfType: kinds[0]![1],
-    visibility: isPublic ? { kind: "public" } : isInternal ? { kind: "internal" } : null,
-    args: exported(value, "exportArgs", label, ANY_ARGS, parseArgsValidator),
-    returns: exported(value, "exportReturns", label, ANY_RETURNS, parseReturnsValidator),
+    pos: handlerText === null ? null : functionPosition(module, handlerText),
+    udfType,
+    visibility: visibility === null ? null : { kind: visibility },
+    args: checkedText(described.args, `${label}.exportArgs()`, parseArgsValidator) ?? ANY_ARGS,
+    returns: checkedText(described.returns, `${label}.exportReturns()`, parseReturnsValidator) ??
+      ANY_RETURNS,
   };
 }
 
-/** JSON text that an export method returns, checked. */
-function exported(
-  value: object,
-  method: "exportArgs" | "exportReturns",
-  label: string,
-  missing: string,
+/** JSON text that an export method returned. */
+function checkedText(
+  text: string | null,
+  source: string,
   check: (json: Json) => unknown,
-): string {
-  const exporter = (value as Record<string, unknown>)[method];
-  if (typeof exporter !== "function") return missing;
-  const text: unknown = exporter.call(value);
+): string | null {
+  if (text === null) return null;
   try {
-    check(JSON.parse(String(text)));
+    check(JSON.parse(text));
   } catch (error) {
     const reason = (error as Error).message;
-    throw userError(
-      "InvalidModules",
-      `Invalid JSON returned from ${label}.${method}(): ${reason}`,
-    );
+    throw userError("InvalidModules", `Invalid JSON returned from ${source}: ${reason}`);
   }
-  return String(text);
+  return text;
 }
 
 /**
  * Where the developer wrote the function. V8 does not tell where a function begins, but its text
  * does, if it occurs once in the module.
  */
-function functionPosition(module: PreparedModule, value: object): SourcePosition | null {
-  const handler = (value as { _handler?: unknown })._handler ?? value;
-  if (typeof handler !== "function") return null;
-  const text = Function.prototype.toString.call(handler);
-  const offset = module.code.indexOf(text);
-  if (offset < 0 || module.code.indexOf(text, offset + 1) >= 0) return null;
-  const before = module.code.slice(0, offset);
+function functionPosition(module: PreparedModule, text: string): SourcePosition | null {
+  // Modules of Node run as they were pushed.
+  const code = module.environment === "node" ? module.source : module.code;
+  const offset = code.indexOf(text);
+  if (offset < 0 || code.indexOf(text, offset + 1) >= 0) return null;
+  const before = code.slice(0, offset);
   const lineStart = before.lastIndexOf("\n") + 1;
   const line = before.split("\n").length;
   const original = originalPositionIn(module, { line, column: offset - lineStart });

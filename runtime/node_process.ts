@@ -1,0 +1,239 @@
+// A process that runs actions in Node's environment, many at a time. It may read the app's modules and
+// packages, write one private directory, and connect to others; it knows nothing else of the host.
+
+import type { PlatformError } from "../engine/errors.ts";
+import type { SyscallStreams } from "./action_isolate.ts";
+import { BusyWatch } from "./busy_watch.ts";
+import { ByteStreams } from "./byte_streams.ts";
+import type { RunCall, SyscallResult } from "./frames.ts";
+import { type ExitReason, IsolateProcess } from "./isolate_process.ts";
+import type { RuntimeLimits } from "./limits.ts";
+import type {
+  FromNode,
+  ModuleDescription,
+  NodeOutcome,
+  ReportedError,
+  ToNode,
+} from "./node/protocol.ts";
+import type { NodeDirectories } from "./node_directories.ts";
+import type { OutboundPolicy } from "./outbound_policy.ts";
+import { processUsage } from "./process_usage.ts";
+import { internalError } from "./system_failure.ts";
+import type { LogLevel } from "./types.ts";
+import { overrunMessage, residentBytesMax } from "./watchdog.ts";
+
+const NODE_PROGRAM = new URL("./node/main.ts", import.meta.url).pathname;
+
+export interface NodeProcessOptions {
+  readonly directories: NodeDirectories;
+  /** Names the server's processes among others (orphans.ts). */
+  readonly marker: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly limits: RuntimeLimits;
+  readonly outbound: OutboundPolicy;
+  readonly dispatch: NodeSyscallDispatcher;
+  readonly events: NodeProcessEvents;
+}
+
+export type NodeSyscallDispatcher = (
+  name: string,
+  args: string,
+  call: RunCall,
+  streams: SyscallStreams,
+) => Promise<SyscallResult>;
+
+export interface NodeProcessEvents {
+  /** The process should get no more actions. */
+  leaving(process: NodeProcess): void;
+  ended(process: NodeProcess, reason: ExitReason): void;
+}
+
+export interface NodeAction {
+  readonly call: RunCall;
+  readonly timeMs: number;
+  readonly log: (level: LogLevel, messages: readonly string[]) => void;
+  readonly settle: (outcome: NodeOutcome) => void;
+  readonly fail: (error: PlatformError) => void;
+}
+
+interface Running {
+  readonly action: NodeAction;
+  readonly streams: ByteStreams;
+  readonly ending: AbortController;
+}
+
+/**
+ * Connections go out only: nobody may come in at all addresses of the machine. A policy that holds for
+ * IPv4 alone cannot be kept where code opens sockets by itself; under it there is no network.
+ */
+function networkPermissions({ denied, ipv4Only }: OutboundPolicy) {
+  return { allowNet: !ipv4Only, denyNet: ["0.0.0.0", "[::]", ...denied] };
+}
+
+/** Arguments by which the processes of one server are known. */
+export function nodeProcessMarks(marker: string): readonly string[] {
+  return [NODE_PROGRAM, marker];
+}
+
+export class NodeProcess {
+  /** Resolves once, when the process and its directories are gone. */
+  readonly exited: Promise<void>;
+  readonly #options: NodeProcessOptions;
+  readonly #process: IsolateProcess<ToNode, FromNode>;
+  readonly #busyWatch: BusyWatch;
+  readonly #running = new Map<number, Running>();
+  readonly #describing = new Map<number, PromiseWithResolvers<ModuleDescription>>();
+  #lastDescription = 0;
+  #isOutOfMemory = false;
+
+  constructor(options: NodeProcessOptions) {
+    this.#options = options;
+    const { directories, marker, environment, limits, outbound } = options;
+    this.#process = IsolateProcess.spawn<ToNode, FromNode>({
+      entry: NODE_PROGRAM,
+      programArguments: [marker],
+      readableFiles: directories.readable,
+      ...networkPermissions(outbound),
+      node: { writableDirectory: directories.temporary },
+      heapMebibytes: limits.nodeHeapMebibytes,
+      onFrames: (frames) => this.#receive(frames),
+    });
+    this.#busyWatch = new BusyWatch(this.#process.pid);
+    this.#process.send({
+      type: "init",
+      appDirectory: directories.app,
+      temporaryDirectory: directories.temporary,
+      environment,
+      operationsMax: limits.nodeOperations,
+    });
+    this.exited = this.#process.exited.then((reason) => this.#ended(reason));
+  }
+
+  get runningCount(): number {
+    return this.#running.size;
+  }
+
+  get alive(): boolean {
+    return this.#process.alive;
+  }
+
+  run(action: NodeAction): void {
+    const { callId, path, args } = action.call;
+    const streams = new ByteStreams(callId, (frame) => this.#process.send(frame));
+    this.#running.set(callId, { action, streams, ending: new AbortController() });
+    const { module, name } = path;
+    this.#process.send({ type: "run", callId, module, name, args, timeMs: action.timeMs });
+  }
+
+  /** Gives an action up. What it computes cannot be stopped but with the process. */
+  cancel(callId: number): void {
+    if (this.#take(callId) !== null) this.#process.send({ type: "cancel", callId });
+  }
+
+  /** What the module exports. Rejects when the process ends before it says so. */
+  describe(module: string): Promise<ModuleDescription> {
+    const answer = Promise.withResolvers<ModuleDescription>();
+    const id = ++this.#lastDescription;
+    this.#describing.set(id, answer);
+    this.#process.send({ type: "describe", id, module });
+    return answer.promise;
+  }
+
+  kill(): void {
+    this.#process.kill();
+  }
+
+  /** Whether an action keeps the process from answering. To be asked regularly. */
+  isBusy(nowMs: number): boolean {
+    return this.#running.size > 0 && this.#busyWatch.isBusy(nowMs);
+  }
+
+  /** Ends the process if it takes too much of the machine's memory. To be called regularly. */
+  checkMemory(): void {
+    const usage = processUsage(this.#process.pid);
+    if (usage === null) return;
+    if (usage.residentBytes <= residentBytesMax(this.#options.limits.nodeHeapMebibytes)) return;
+    this.#isOutOfMemory = true;
+    this.kill();
+  }
+
+  #take(callId: number): Running | null {
+    const running = this.#running.get(callId);
+    if (running === undefined) return null;
+    this.#running.delete(callId);
+    running.streams.close("the action has ended");
+    running.ending.abort();
+    return running;
+  }
+
+  #receive(frames: readonly FromNode[]): void {
+    this.#busyWatch.heard();
+    for (const frame of frames) {
+      switch (frame.type) {
+        case "ready":
+          break;
+        case "log":
+          this.#running.get(frame.callId)?.action.log(frame.level, frame.messages);
+          break;
+        case "syscall":
+          this.#syscall(frame);
+          break;
+        case "chunk":
+        case "end":
+        case "credit":
+        case "stop":
+          this.#running.get(frame.callId)?.streams.receive(frame);
+          break;
+        case "result":
+          this.#take(frame.callId)?.action.settle(frame.outcome);
+          break;
+        case "described":
+          this.#describing.get(frame.id)?.resolve(frame.description);
+          this.#describing.delete(frame.id);
+          break;
+        case "leaving":
+          this.#options.events.leaving(this);
+          break;
+        default:
+          throw new Error(`a Node process sent ${JSON.stringify(frame).slice(0, 100)}`);
+      }
+    }
+  }
+
+  async #syscall(frame: FromNode & { type: "syscall" }): Promise<void> {
+    const { callId, opId, name, args } = frame;
+    const running = this.#running.get(callId);
+    if (running === undefined) return;
+    const { action, streams, ending } = running;
+    const result = await this.#options.dispatch(name, args, action.call, {
+      input: () => streams.incoming(opId),
+      output: (bytes) => void streams.sendAll(opId, bytes),
+      signal: ending.signal,
+      log: action.log,
+    });
+    if (this.#running.has(callId)) this.#process.send({ type: "reply", callId, opId, result });
+  }
+
+  async #ended(reason: ExitReason): Promise<void> {
+    const exit: ExitReason = this.#isOutOfMemory ? { ...reason, kind: "heap" } : reason;
+    const error = internalError(new Error(`the Node process ended: ${exit.detail}`));
+    for (const callId of [...this.#running.keys()]) {
+      const { action } = this.#take(callId)!;
+      if (exit.kind === "heap") action.settle({ ok: false, error: this.#memoryReport() });
+      else action.fail(error);
+    }
+    for (const { resolve, reject } of this.#describing.values()) {
+      if (exit.kind === "heap") resolve({ ok: false, error: this.#memoryReport() });
+      else reject(error);
+    }
+    this.#describing.clear();
+    this.#options.events.ended(this, exit);
+    await this.#options.directories.remove();
+  }
+
+  #memoryReport(): ReportedError {
+    const { limits } = this.#options;
+    const heap = { ...limits, heapMebibytes: limits.nodeHeapMebibytes };
+    return { message: overrunMessage("memory", heap), frames: [] };
+  }
+}
