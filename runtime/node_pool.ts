@@ -124,13 +124,18 @@ export class NodePool implements NodeProcessEvents {
       resolve({ ok: false, error: { message: HARD_TIMEOUT_TEXT, frames: [] } });
       process.kill();
     }, timeMs + TIMEOUT_GRACE_MS);
-    signal.addEventListener("abort", () => {
+    const giveUp = () => {
+      // What it computes goes on; other actions should not suffer from it.
       this.leaving(process);
       process.cancel(call.callId);
       reject(internalError(new Error("the action was given up")));
-    });
+    };
+    signal.addEventListener("abort", giveUp);
     process.run(action);
-    return promise.finally(() => clearTimeout(timer));
+    return promise.finally(() => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", giveUp);
+    });
   }
 
   #slotOfApp(): Slot {

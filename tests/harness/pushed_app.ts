@@ -63,6 +63,8 @@ async function copyFiles(from: string, to: string): Promise<void> {
     if (entry.isDirectory) {
       await Deno.mkdir(`${to}/${entry.name}`);
       await copyFiles(`${from}/${entry.name}`, `${to}/${entry.name}`);
+    } else if (entry.isSymlink) {
+      await Deno.symlink(await Deno.readLink(`${from}/${entry.name}`), `${to}/${entry.name}`);
     } else {
       await Deno.copyFile(`${from}/${entry.name}`, `${to}/${entry.name}`);
     }
