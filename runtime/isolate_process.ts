@@ -202,9 +202,7 @@ function isolateArguments(options: IsolateProgram): string[] {
   ];
 }
 
-/**
- * The variables of such a process are those that it was given. What packages like to know of the machine is no secret.
- */
+/** The variables of such a process are given to it. What packages ask of the machine is no secret. */
 function nodeArguments({ writableDirectory }: NodeSandbox): string[] {
   return [
     "--no-config",

@@ -1,5 +1,6 @@
-"use node";
 // Attempts to reach what an action in Node must not reach. Each returns what it got, or throws.
+// deno-lint-ignore-file require-await
+"use node";
 import { execSync, spawn } from "node:child_process";
 import dgram from "node:dgram";
 import fs from "node:fs";

@@ -1,3 +1,4 @@
+// What actions in Node leave in the database.
 import { defineSchema, defineTable } from "convex/server";
 import { v } from "convex/values";
 

@@ -1,5 +1,6 @@
-"use node";
 // Real work with Node's modules and with everything that an action's context offers.
+// deno-lint-ignore-file require-await
+"use node";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { createHash, randomBytes } from "node:crypto";
 import fs from "node:fs";
