@@ -1,89 +1,34 @@
-// Code that tries to break out, or to take the server down, gets an error; other clients see nothing
-// of it. (Attacks at module level are in push_test.ts.)
+// The short form of `deno task hostile`: each attack from one place only. (Attacks at push are in push_test.ts.)
 import assert from "node:assert/strict";
-import { httpClient, LiveClient, mutation, query } from "./harness/clients.ts";
-import { serverWithApp } from "./harness/pushed_app.ts";
-import type { Server } from "./harness/server.ts";
+import { httpClient, mutation, post, query } from "./harness/clients.ts";
+import { knownAttacks } from "./hostile/expected_answers.ts";
+import { HostileStand, type Place, PLACES } from "./hostile/run_attempts.ts";
 
-/** What must stand in the error of each attack. */
-const EXPECTED: Readonly<Record<string, RegExp>> = {
-  endlessLoop: /Function execution timed out \(maximum duration: 1s\)/,
-  endlessPromises: /Function execution timed out \(maximum duration: 1s\)/,
-  allocation: /JavaScript execution ran out of memory \(maximum memory usage: 64 MB\)/,
-  arrayBuffers: /RangeError|ran out of memory/,
-  neverResolves: /Returned promise will never resolve/,
-  deepRecursion: /RangeError: Maximum call stack size exceeded/,
-  denoGlobal: /TypeError|ReferenceError/,
-  denoThroughConstructor: /EvalError/,
-  evalFile: /EvalError/,
-  processBinding: /TypeError|ReferenceError/,
-  hostProcess: /TypeError|ReferenceError/,
-  requireFs: /TypeError|ReferenceError/,
-  importFs: /./,
-  importFile: /./,
-  importData: /./,
-  socket: /TypeError|ReferenceError/,
-  webSocket: /TypeError|ReferenceError/,
-  worker: /TypeError|ReferenceError/,
-  fetches: /Can't use fetch\(\) in queries and mutations\./,
-  sharedMemoryWait: /Error/,
-};
-
-let server: Server;
+let stand: HostileStand;
 Deno.test.beforeAll(async () => {
-  server = await serverWithApp("tests/apps/hostile");
+  stand = await HostileStand.open();
 });
-Deno.test.afterAll(async () => await server[Symbol.asyncDispose]());
+Deno.test.afterAll(async () => await stand[Symbol.asyncDispose]());
 
 Deno.test("every attack has an expectation", async () => {
-  const names = await httpClient(server).query(query("attacks:names"), {});
-  assert.deepEqual(names.toSorted(), Object.keys(EXPECTED).toSorted());
+  assert.deepEqual((await stand.names()).toSorted(), knownAttacks().toSorted());
 });
 
-for (const [attack, expected] of Object.entries(EXPECTED)) {
-  Deno.test(`hostile code: ${attack}`, async () => {
-    const client = httpClient(server);
-    await using bystander = new LiveClient(server);
-    const visits = bystander.watch("attacks:visits");
-    await visits.until(() => true);
-    const before = visits.results.at(-1) as string[];
-
-    const attempts = [
-      client.query(query("attacks:asQuery"), { attack }),
-      client.mutation(mutation("attacks:asMutation"), { attack }),
-    ].map((attempt) => attempt.then(() => null, (error: Error) => error.message));
-    await bystander.mutation(mutation("attacks:visit"), { who: attack });
-    for (const message of await Promise.all(attempts)) {
-      assert.ok(message !== null, "the attack was let through");
-      assert.match(message, expected);
-      assert.doesNotMatch(message, /root:/, "the content of /etc/passwd");
-    }
-    await visits.until((seen) => (seen as string[]).length === before.length + 1);
-    assert.deepEqual(visits.results.at(-1), [...before, attack], "nothing of the attacker stayed");
-    for (const result of visits.results) assert.ok(Array.isArray(result));
+for (const [i, name] of knownAttacks().entries()) {
+  const place: Place = name.startsWith("resources.") ? "query" : PLACES[i % PLACES.length]!;
+  Deno.test(`hostile code: ${name} in ${place}`, async () => {
+    assert.equal((await stand.attempt(name, place)).problem, null);
   });
 }
 
-Deno.test("one run cannot poison the next", async () => {
-  const client = httpClient(server);
-  for (let round = 0; round < 4; round++) {
-    await client.mutation(mutation("attacks:poison"), {}).catch(() => {});
-    assert.deepEqual(await client.query(query("attacks:lookForPoison"), { round }), {
-      global: null,
-      array: null,
-      json: "[1]",
-      string: "[object Object]",
-    });
-  }
-});
-
 Deno.test("many attackers at once do not keep the others waiting for ever", async () => {
-  const client = httpClient(server);
+  const client = httpClient(stand.server);
   const attackers = Array.from(
     { length: 8 },
     (_, i) =>
-      client.query(query("attacks:asQuery"), { attack: i % 2 ? "endlessLoop" : "allocation" })
-        .catch((error: Error) => error.message),
+      client.query(query("attacks:asQuery"), {
+        attack: i % 2 ? "resources.endlessLoop" : "resources.allocation",
+      }).then(() => "let through", (error: Error) => error.message),
   );
   const started = Date.now();
   await client.mutation(mutation("attacks:visit"), { who: "patient" });
@@ -92,4 +37,41 @@ Deno.test("many attackers at once do not keep the others waiting for ever", asyn
     assert.match(message, /timed out|ran out of memory/);
   }
   assert.ok((await client.query(query("attacks:visits"), {})).includes("patient"));
+});
+
+Deno.test("modules with tricks in their paths cannot be pushed", async () => {
+  const paths = [
+    "../evil.js",
+    "/etc/evil.js",
+    "a/../../evil.js",
+    "a\0.js",
+    "a\\..\\evil.js",
+    "_system/evil.js",
+    "./evil.js",
+    "a//evil.js",
+    "%2e%2e/evil.js",
+    "__proto__/\u202e.js",
+    `${"x".repeat(5_000)}.js`,
+    "evil.mjs",
+    "file:///etc/passwd",
+  ];
+  for (const path of paths) {
+    const { status, json } = await post(`${stand.server.url}/api/deploy2/start_push`, {
+      adminKey: stand.server.adminKey,
+      dryRun: false,
+      functions: "convex/",
+      appDefinition: {
+        definition: null,
+        dependencies: [],
+        schema: null,
+        changedModules: [{ path, source: "export {};", environment: "isolate" }],
+        unchangedModuleHashes: [],
+        udfServerVersion: "1.48.0",
+      },
+      componentDefinitions: [],
+      nodeDependencies: [],
+    });
+    assert.equal(status, 400, path);
+    assert.ok(json.message.startsWith(`${path} is not a valid path to a Convex module. `), path);
+  }
 });

@@ -32,6 +32,7 @@ const ENTRIES = [
   "tests/fuzz/main.ts",
   "tests/history/broken_server.ts",
   "tests/history/main.ts",
+  "tests/hostile/main.ts",
   "examples/screenshot.ts",
 ];
 

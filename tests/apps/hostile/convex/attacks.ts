@@ -1,86 +1,99 @@
-// What a developer's code must not be able to do. Each attack runs as a query and as a mutation.
-import { mutationGeneric as mutation, queryGeneric as query } from "convex/server";
+// What code must not be able to do, run as a query, a mutation and an action (http.ts: as an HTTP action,
+// at_import.ts: as module level code), and what well-behaved clients call meanwhile.
+import {
+  actionGeneric as action,
+  internalQueryGeneric as internalQuery,
+  mutationGeneric as mutation,
+  queryGeneric as query,
+} from "convex/server";
 import { v } from "convex/values";
+import { escapes } from "./escapes.ts";
+import { forgery } from "./forgery.ts";
+import { reach } from "./reach.ts";
+import { resources } from "./resources.ts";
+import { tampering } from "./tampering.ts";
 
-const attacks: Record<string, () => unknown> = {
-  endlessLoop() {
-    for (;;);
-  },
-  endlessPromises: async () => {
-    for (;;) await null;
-  },
-  allocation() {
-    const kept: number[][] = [];
-    for (;;) kept.push(new Array(100_000).fill(kept.length));
-  },
-  arrayBuffers() {
-    const kept: Uint8Array[] = [];
-    for (;;) kept.push(new Uint8Array(16 * 1024 * 1024).fill(1));
-  },
-  neverResolves: () => new Promise(() => {}),
-  deepRecursion() {
-    const recurse = (n: number): number => recurse(n + 1) + 1;
-    return recurse(0);
-  },
-  denoGlobal: () => reach("Deno").readTextFileSync("/etc/passwd"),
-  // What is reachable through constructors is the realm itself, not only the module's scope.
-  denoThroughConstructor: () =>
-    (Object.getPrototypeOf(async () => {}).constructor)(
-      "return Deno.readTextFile('/etc/passwd')",
-    )(),
-  evalFile: () => (0, eval)("Deno.readTextFileSync('/etc/passwd')"),
-  processBinding: () => reach("process").binding("fs"),
-  hostProcess: () => reach("process").exit(0),
-  requireFs: () => reach("require")("node:fs").readFileSync("/etc/passwd", "utf8"),
-  importFs: async () => (await dynamicImport("node:fs")).readFileSync("/etc/passwd", "utf8"),
-  importFile: () => dynamicImport("file:///etc/passwd"),
-  importData: () => dynamicImport("data:text/javascript,export default Deno"),
-  socket: () => reach("Deno").connect({ port: 22 }),
-  webSocket: () => new (reach("WebSocket"))("ws://127.0.0.1:9/"),
-  worker: () => new (reach("Worker"))("data:text/javascript,1", { type: "module" }),
-  fetches: () => fetch("http://127.0.0.1:9/"),
-  sharedMemoryWait: () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0),
-};
+const families = () => ({ resources, escapes, tampering, forgery });
 
-export const names = query({ args: {}, handler: () => Object.keys(attacks) });
+/** The name is `family.attack`. */
+export async function attempt(name: string): Promise<unknown> {
+  const [family, attack] = name.split(".") as [keyof ReturnType<typeof families>, string];
+  const reached = await families()[family][attack]!();
+  // Large results are attacks themselves: they must reach the server as they are.
+  return family === "resources" ? reached : `reached: ${describe(reached)}`;
+}
 
+function describe(value: unknown): string {
+  try {
+    return typeof value === "string" ? value.slice(0, 500) : JSON.stringify(value) ?? String(value);
+  } catch {
+    return typeof value;
+  }
+}
+
+export const names = query({
+  args: {},
+  handler: () =>
+    Object.entries(families()).flatMap(([family, attacks]) =>
+      Object.keys(attacks).map((attack) => `${family}.${attack}`)
+    ),
+});
+
+const args = { attack: v.string() };
 export const asQuery = query({
-  args: { attack: v.string() },
-  handler: async (_ctx, args) => describe(await attacks[args.attack]!()),
+  args,
+  handler: async (_ctx, { attack }) => await attempt(attack) as null,
 });
 
 export const asMutation = mutation({
-  args: { attack: v.string() },
-  handler: async (ctx, args) => {
-    await ctx.db.insert("visits", { who: `attacker ${args.attack}` });
-    return describe(await attacks[args.attack]!());
+  args,
+  handler: async (ctx, { attack }) => {
+    await ctx.db.insert("visits", { who: `attacker ${attack}` });
+    const reached = await attempt(attack);
+    // What was not refused must not stay either.
+    throw new Error(`let through: ${String(reached).slice(0, 500)}`);
   },
 });
 
-/** Poisons what the next function would use; the realm must not keep it. */
-export const poison = mutation({
+export const asAction = action({
+  args,
+  handler: async (_ctx, { attack }) => await attempt(attack) as null,
+});
+
+export const hidden = internalQuery({ args: {}, handler: () => "hidden" });
+
+/** A secret in every place where another run might find it. */
+export const keepSecret = action({
   args: {},
-  handler: () => {
-    const target = globalThis as Record<string, unknown>;
-    target.leaked = "secret";
-    target.JSON = { parse: () => "poisoned", stringify: () => '"poisoned"' };
-    (Array.prototype as unknown as Record<string, unknown>).leaked = "secret";
-    Object.prototype.toString = () => "poisoned";
+  handler: async () => {
+    (globalThis as { secretOfAnotherRun?: string }).secretOfAnotherRun = "secret";
+    /secret/.test("a secret");
+    await new Promise((resolve) => setTimeout(resolve, 5));
     return null;
   },
 });
 
-export const lookForPoison = query({
-  args: { round: v.number() },
+/** The realm as a run finds it; the nonce keeps the result out of the cache. */
+export const realm = query({
+  args: { nonce: v.number() },
   handler: () => ({
-    global: (globalThis as Record<string, unknown>).leaked ?? null,
-    array: ([] as unknown as Record<string, unknown>).leaked ?? null,
-    json: JSON.stringify([1]),
-    string: String({}),
+    polluted: ({} as Record<string, unknown>).polluted ?? null,
+    type: ({} as Record<string, unknown>).type ?? null,
+    ok: ({} as Record<string, unknown>).ok ?? null,
+    json: JSON.stringify(JSON.parse('{"a":[1]}')),
+    text: String({}),
+    array: [..."ab", ...[1].concat(2)].join(),
+    map: new Map([[1, 2]]).get(1) ?? null,
+    pattern: /b/.exec("abc")?.index ?? null,
+    now: Date.now() > 1e12,
+    call: (function (this: unknown) {
+      return this;
+    }).call("x") === "x",
+    hook: String(new Error("x").stack).includes("hooked"),
+    secret: reach("secretOfAnotherRun") ?? null,
   }),
 });
 
-/** What a well-behaved client calls meanwhile. */
 export const visit = mutation({
   args: { who: v.string() },
   handler: (ctx, args) => ctx.db.insert("visits", args),
@@ -90,18 +103,3 @@ export const visits = query({
   args: {},
   handler: async (ctx) => (await ctx.db.query("visits").collect()).map((visit) => visit.who),
 });
-
-// deno-lint-ignore no-explicit-any
-function reach(name: string): any {
-  return (globalThis as Record<string, unknown>)[name];
-}
-
-/** A dynamic import that the bundler leaves alone. */
-// deno-lint-ignore no-explicit-any
-function dynamicImport(specifier: string): Promise<any> {
-  return import(specifier);
-}
-
-function describe(value: unknown): string {
-  return `reached: ${String(value).slice(0, 200)}`;
-}
