@@ -22,12 +22,12 @@ export class App implements AsyncDisposable {
   private constructor(readonly dir: string) {}
 
   /**
-   * Copies an app directory of this repository, e.g. `examples/chat`. An app with a manifest of its
-   * own gets its packages installed; others see those of the repository.
+   * Copies an app directory of this repository, e.g. `examples/chat`. An app with a lock file of
+   * its own gets its packages installed; others see those of the repository.
    */
   static async copy(source: string): Promise<App> {
     const directory = fromRepository(source);
-    if (!await exists(`${directory}/package.json`)) {
+    if (!await exists(`${directory}/deno.lock`)) {
       const app = await App.create({});
       await copyDirectory(directory, app.dir);
       return app;
