@@ -23,6 +23,7 @@ const ENTRIES = [
   "main.ts",
   "runtime/isolate/main.ts",
   "bench/main.ts",
+  "bench/bare_server.ts",
   "bench/plain_server.ts",
   "bench/load/http_load.ts",
   "bench/load/pipelined_load.ts",

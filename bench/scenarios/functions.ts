@@ -3,7 +3,7 @@
 // floods the server with expensive queries.
 import { serverWithApp } from "../../tests/harness/pushed_app.ts";
 import { freePort, type Server } from "../../tests/harness/server.ts";
-import { startBareServer } from "../bare_process.ts";
+import { startReferenceServer } from "../reference_server.ts";
 import { type Environment, median, runLoad } from "../environment.ts";
 import type { HttpLoad, HttpLoadResult } from "../load/http_load.ts";
 import type { Row } from "../report.ts";
@@ -28,7 +28,7 @@ const KINDS: Readonly<Record<string, string>> = {
 export async function functionOverhead(_environment: Environment): Promise<Row[]> {
   await using server = await serverWithApp(APP);
   const barePort = freePort();
-  await using _bare = await startBareServer(barePort);
+  await using _bare = await startReferenceServer("bare_server.ts", `${barePort}`);
   const measured = new Map<string, number[]>([["bare", []]]);
   for (let round = 0; round < ROUNDS; round++) {
     const bare = await rate({ port: barePort, request: { type: "post", path: "/" } });

@@ -1,7 +1,7 @@
 // HTTP actions that do nothing, with 16 clients, and a bare `Deno.serve` handler that does the same.
 import { serverWithApp } from "../../tests/harness/pushed_app.ts";
 import { freePort } from "../../tests/harness/server.ts";
-import { startBareServer } from "../bare_process.ts";
+import { startReferenceServer } from "../reference_server.ts";
 import { type Environment, median, runLoad } from "../environment.ts";
 import type { HttpLoad, HttpLoadResult } from "../load/http_load.ts";
 import type { Row } from "../report.ts";
@@ -12,7 +12,7 @@ const ROUNDS = 3;
 export async function httpActions(_environment: Environment): Promise<Row[]> {
   await using server = await serverWithApp("tests/apps/services");
   const barePort = freePort();
-  await using _bare = await startBareServer(barePort);
+  await using _bare = await startReferenceServer("bare_server.ts", `${barePort}`);
   const measure = async (port: number): Promise<number> => {
     const load: HttpLoad = {
       port,

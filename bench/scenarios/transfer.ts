@@ -3,8 +3,8 @@
 import type { HttpLoad, HttpLoadResult } from "../load/http_load.ts";
 import { type Environment, median, runLoad } from "../environment.ts";
 import type { Row } from "../report.ts";
-import { freePort, fromRepository } from "../../tests/harness/server.ts";
-import { ChildOutput } from "../../tests/harness/child_output.ts";
+import { startReferenceServer } from "../reference_server.ts";
+import { freePort } from "../../tests/harness/server.ts";
 
 const CLIENTS = 16;
 const ALPHA = 1.5;
@@ -15,7 +15,11 @@ const DURATION_MS = 4000;
 export async function transfer(environment: Environment): Promise<Row[]> {
   const { server, accountsFile } = await environment.bank();
   const plainPort = freePort();
-  await using _plain = await startPlainServer(`${environment.dir}/plain.db`, plainPort);
+  await using _plain = await startReferenceServer(
+    "plain_server.ts",
+    `${environment.dir}/plain.db`,
+    `${plainPort}`,
+  );
 
   const measure = async (port: number, alpha: number, file?: string): Promise<number> => {
     const load: HttpLoad = {
@@ -53,22 +57,4 @@ export async function transfer(environment: Environment): Promise<Row[]> {
       comparedWith: "uncontended",
     },
   ];
-}
-
-async function startPlainServer(database: string, port: number): Promise<AsyncDisposable> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", fromRepository("bench/plain_server.ts"), database, `${port}`],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const output = new ChildOutput(child);
-  await output.waitFor(/ready/, 10_000);
-  return {
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
-      await child.status;
-      await output.closed;
-    },
-  };
 }
