@@ -22,7 +22,8 @@ export interface PendingCall {
   readonly session: { readonly sessionId: string; readonly requestId: number } | undefined;
   /** It must not conflict again: no other isolate runs mutations beside it. */
   readonly isExclusive: boolean;
-  readonly queuedAtMs: number;
+  /** Begins anew when the call has lost its isolate. */
+  queuedAtMs: number;
   /** An isolate died while it may have been running: it runs alone, so that a culprit is found. */
   isSolo: boolean;
   /** Isolates that ended while it may have been running. */

@@ -60,6 +60,11 @@ export class ChainCoordinator {
     return this.#epoch;
   }
 
+  /** Whether the committer has decided on everything that was taken. */
+  get isDecided(): boolean {
+    return !this.#isUndecided && this.#later.length === 0;
+  }
+
   /**
    * Takes a member, in the order in which the isolate ran them. A failed mutation is validated too:
    * what it saw may have been a chain that never happened.

@@ -25,6 +25,8 @@ import { overrunMessage } from "./watchdog.ts";
 const WAITING_CALLS_MAX = 20_000;
 /** A call that waited longer is turned away. */
 const WAITING_MS_MAX = 5_000;
+/** The same for a call that lost its isolate: others have to start first. */
+const WAITING_AFTER_DEATH_MS_MAX = 30_000;
 const BATCH_CALLS_MAX = 64;
 /** Calls are put together in a batch up to this estimate. */
 const BATCH_ESTIMATE_MS_MAX = 4;
@@ -43,6 +45,8 @@ const WATCH_INTERVAL_MS = 20;
 const DEATHS_MAX = 3;
 const RESPAWN_DELAY_MS_MIN = 50;
 const RESPAWN_DELAY_MS_MAX = 5_000;
+/** An isolate that is not ready by then is ended, and another one started. */
+const START_MS_MAX = 60_000;
 
 export interface PoolOptions {
   /** Isolates at work at a time; one more is kept warm. */
@@ -55,6 +59,8 @@ export interface PoolOptions {
   readonly sink: CommitSink;
   readonly limits: RuntimeLimits;
   readonly usage: LimitUsage;
+  /** How long an isolate may take to start. */
+  readonly startMsMax?: number;
   /** Hears what the operator should know. */
   readonly onFault: (message: string) => void;
 }
@@ -218,6 +224,7 @@ export class Pool implements TransactionIsolateEvents {
       return false;
     }
     pending.deaths++;
+    pending.queuedAtMs = performance.now();
     if (pending.deaths >= DEATHS_MAX) {
       pending.fail(internalError(new Error(`isolates keep ending: ${end.reason.detail}`)));
       return false;
@@ -228,8 +235,11 @@ export class Pool implements TransactionIsolateEvents {
   }
 
   #spawn(): void {
-    const { init, program, sink, limits, nextIsolate } = this.#options;
-    this.#starting.add(new TransactionIsolate(init(nextIsolate()), program, sink, limits, this));
+    const { init, program, sink, limits, nextIsolate, startMsMax = START_MS_MAX } = this.#options;
+    const isolate = new TransactionIsolate(init(nextIsolate()), program, sink, limits, this);
+    this.#starting.add(isolate);
+    const timer = setTimeout(() => this.#starting.has(isolate) && isolate.kill(), startMsMax);
+    isolate.exited.then(() => clearTimeout(timer));
   }
 
   /** Starts what is missing; more slowly when starts keep failing. */
@@ -284,7 +294,8 @@ export class Pool implements TransactionIsolateEvents {
     if (this.#waiting > 0) {
       const hasCapacity = (isolate: TransactionIsolate) =>
         isolate.isReady && !isolate.isSolo && isolate.frameCount < FRAMES_IN_FLIGHT_MAX &&
-        isolate.estimateMs <= PIPELINED_ESTIMATE_MS_MAX;
+        isolate.estimateMs <= PIPELINED_ESTIMATE_MS_MAX &&
+        isolate.silentMs(nowMs) <= STEAL_AFTER_MS;
       // Idle isolates first. The home leads when mutations wait; else it keeps itself free for them.
       const able = this.#working.filter(hasCapacity);
       if (this.#mutations.length + this.#homebound.length === 0) able.reverse();
@@ -303,8 +314,12 @@ export class Pool implements TransactionIsolateEvents {
 
   /** Gives an isolate its next batch; `sharers` isolates, it included, could take calls now. */
   #feed(isolate: TransactionIsolate, sharers: number, nowMs: number): boolean {
-    for (const queue of this.#queuesFor(isolate, nowMs)) {
-      const batch = this.#takeBatch(queue, isolate, sharers);
+    const queues = this.#queuesFor(isolate, nowMs);
+    // A call that must run alone needs an idle isolate: this one becomes idle, whatever else waits.
+    const solo = queues.find((queue) => queue.first?.isSolo);
+    if (solo !== undefined && isolate.frameCount > 0) return false;
+    for (const queue of solo === undefined ? queues : [solo]) {
+      const batch = this.#takeBatch(queue, sharers);
       if (batch === null) continue;
       this.#lastKind = batch.calls[0]!.call.kind === "query" ? "query" : "mutation";
       if (batch.calls[0]!.isExclusive) {
@@ -341,23 +356,28 @@ export class Pool implements TransactionIsolateEvents {
   }
 
   #mutationQueuesAtHome(home: TransactionIsolate): CallQueue[] {
-    if (!this.#homebound.first?.isExclusive) return [this.#homebound, this.#mutations];
+    const [homebound, mutations] = [this.#homebound.first, this.#mutations.first];
+    // Who has waited longer goes first: a steady stream of the one kind does not keep the other out.
+    const inOrder = homebound === undefined ||
+        (mutations !== undefined && mutations.queuedAtMs < homebound.queuedAtMs)
+      ? [this.#mutations, this.#homebound]
+      : [this.#homebound, this.#mutations];
+    if (!homebound?.isExclusive) return inOrder;
     // An exclusive mutation waits until no other isolate runs mutations, and only for that.
     const isQuiet = this.#working.every((other) => other === home || !other.hasMutations);
-    return isQuiet ? [this.#homebound, this.#mutations] : [];
+    return isQuiet ? inOrder : [];
   }
 
   /**
-   * Takes calls that together are expected to be short; a solo call only for an idle isolate. A function
+   * Takes calls that together are expected to be short. A solo call travels alone, and so does a function
    * that has never come to an end travels alone: if it never does, it is the certain culprit.
    */
   #takeBatch(
     queue: CallQueue,
-    isolate: TransactionIsolate,
     sharers: number,
   ): { calls: PendingCall[]; estimateMs: number } | null {
     const first = queue.first;
-    if (first === undefined || (first.isSolo && isolate.frameCount > 0)) return null;
+    if (first === undefined) return null;
     const share = queue === this.#queries ? Math.ceil(queue.length / sharers) : BATCH_CALLS_MAX;
     const calls: PendingCall[] = [];
     let estimateMs = 0;
@@ -395,7 +415,10 @@ export class Pool implements TransactionIsolateEvents {
     const others = this.#working.filter((isolate) => isolate.isReady && !isSlow(isolate));
     if (others.length === 0) return;
     for (const isolate of this.#working) {
-      if (isSlow(isolate)) this.#putBack(isolate.steal());
+      if (!isSlow(isolate)) continue;
+      const stolen = isolate.steal();
+      if (stolen.includes(this.#exclusive!)) this.#exclusive = null;
+      this.#putBack(stolen);
     }
     // An exclusive mutation keeps the home, however slow it is: mutations elsewhere would refuse it.
     if (this.#exclusive === null && isSlow(this.#working[0]!)) {
@@ -404,12 +427,10 @@ export class Pool implements TransactionIsolateEvents {
   }
 
   #turnAway(nowMs: number): void {
+    const isTooLate = ({ queuedAtMs, deaths }: PendingCall) =>
+      nowMs - queuedAtMs > (deaths === 0 ? WAITING_MS_MAX : WAITING_AFTER_DEATH_MS_MAX);
     for (const queue of [this.#queries, this.#mutations, this.#homebound]) {
-      for (
-        let first = queue.first;
-        first !== undefined && nowMs - first.queuedAtMs > WAITING_MS_MAX && first.deaths === 0;
-        first = queue.first
-      ) {
+      for (let first = queue.first; first !== undefined && isTooLate(first); first = queue.first) {
         queue.shift();
         first.fail(this.#overloadError(first));
       }

@@ -10,7 +10,12 @@ import { Pool } from "./pool.ts";
 
 /** Accepts everything but what `refuse` names, once. */
 class FakeSink implements CommitSink {
-  flush(): void {}
+  /** How many commits there were at each flush. */
+  readonly flushedAfter: number[] = [];
+
+  flush(): void {
+    this.flushedAfter.push(this.committed.length);
+  }
 
   latest = 1 as Timestamp;
   readonly committed: FinishedTransaction[] = [];
@@ -47,7 +52,12 @@ interface Harness {
   ): Promise<CallOutcome>;
 }
 
-async function withPool(isolates: number, body: (harness: Harness) => Promise<void>) {
+/** @param silent numbers of isolates that never get ready */
+async function withPool(
+  isolates: number,
+  body: (harness: Harness) => Promise<void>,
+  silent: readonly number[] = [],
+) {
   const sink = new FakeSink();
   let lastIsolate = 0;
   let lastCall = 0;
@@ -64,7 +74,7 @@ async function withPool(isolates: number, body: (harness: Harness) => Promise<vo
       isolate,
       mode: "transactions",
       dbPath: "",
-      deploymentName: "",
+      deploymentName: silent.includes(isolate) ? "silent" : "",
       ipv4Only: false,
       cursorKey: "",
       uploadKey: "",
@@ -76,6 +86,7 @@ async function withPool(isolates: number, body: (harness: Harness) => Promise<vo
     sink,
     limits: { ...DEFAULT_RUNTIME_LIMITS, userTimeMs: 400 },
     usage: new LimitUsage(),
+    startMsMax: silent.length === 0 ? undefined : 1_500,
     onFault: () => {},
   });
   const call: Harness["call"] = (kind, name, args = {}, isExclusive = false) =>
@@ -220,6 +231,50 @@ Deno.test("an exclusive mutation waits for those of other isolates and keeps new
     await Promise.all([...slow, exclusive, ...later]);
     const order = sink.committed.map((transaction) => transaction.writes[0]!.id);
     assert.deepEqual(order.slice(0, 4), ["spin", "spin", "spin", "exclusive"]);
+    // It reads what the others have committed: its snapshot was opened after the last of them.
+    assert.deepEqual(sink.flushedAfter, [3]);
+  }));
+
+Deno.test("isolates that never get ready are replaced, and who waits for it is served", () =>
+  withPool(1, async ({ call, pool }) => {
+    const [first] = pool.pids;
+    const running = call("mutation", "spin", { ms: 100 });
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    Deno.kill(first!, "SIGKILL");
+    assert.equal((await running).kind, "ran");
+    assert.notEqual(pool.pids[0], first);
+  }, [2, 3]));
+
+Deno.test("a stopped isolate takes nothing with it but the call that it is running", () =>
+  withPool(2, async ({ call, pool }) => {
+    const stopped = pool.pids[1]!;
+    const running = call("query", "spin", { ms: 50 });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    Deno.kill(stopped, "SIGSTOP");
+    const start = performance.now();
+    for (let round = 0; round < 10; round++) {
+      await Promise.all(Array.from({ length: 20 }, (_, i) => call("query", `q${i}`)));
+    }
+    assert.ok(performance.now() - start < 400, `${performance.now() - start} ms`);
+    Deno.kill(stopped, "SIGCONT");
+    assert.equal((await running).kind, "ran");
+  }));
+
+Deno.test("a call that has to run alone gets its turn, however busy the others keep the isolate", () =>
+  withPool(1, async ({ call, pool }) => {
+    pool.contention.conflict("m.js:hot", null, performance.now());
+    let isOver = false;
+    const clients = Array.from({ length: 200 }, async () => {
+      while (!isOver) await call("mutation", "hot");
+    });
+    const start = performance.now();
+    try {
+      await assert.rejects(call("mutation", "crash"), /Your request couldn't be completed/);
+      assert.ok(performance.now() - start < 2_000, `${performance.now() - start} ms`);
+    } finally {
+      isOver = true;
+      await Promise.all(clients);
+    }
   }));
 
 Deno.test("a program that cannot start is an error at once", async () => {

@@ -25,9 +25,9 @@ export interface TransactionIsolateEvents {
   deferred(calls: readonly PendingCall[]): void;
   /** Functions came nearer to their limits than any before in that isolate. */
   usage(highest: HighestUse): void;
-  /** All frames that had arrived are handled. */
   /** It may take another batch; to be handed out at once. */
   capacity(): void;
+  /** All frames that had arrived are handled. */
   turn(): void;
   ended(isolate: TransactionIsolate, end: IsolateEnd): void;
 }
@@ -65,6 +65,8 @@ export class TransactionIsolate {
   #isReady = false;
   #overrun: Overrun | null = null;
   #lastSignMs = 0;
+  /** Results have arrived that the committer has not seen yet. */
+  #isCommitting = false;
 
   constructor(
     init: InitFrame,
@@ -107,7 +109,9 @@ export class TransactionIsolate {
     return sum;
   }
 
+  /** Whether mutations run here, or have run and are not decided yet. */
   get hasMutations(): boolean {
+    if (this.#isCommitting || !this.#chain.isDecided) return true;
     return this.#frames.some((frame) => {
       for (const pending of frame.calls.values()) {
         if (pending.call.kind === "mutation") return true;
@@ -220,10 +224,12 @@ export class TransactionIsolate {
 
   #results(results: readonly RunResult[]): void {
     const calls = results.map((result) => this.#remove(result.callId));
+    this.#isCommitting = results.some(({ chainSeq }) => chainSeq > 0);
     // The isolate gets its next batch before this one is committed: both work at the same time.
     this.#events.capacity();
     this.#process.flush();
     for (let i = 0; i < results.length; i++) this.#result(results[i]!, calls[i]);
+    this.#isCommitting = false;
   }
 
   #result(result: RunResult, pending: PendingCall | undefined): void {

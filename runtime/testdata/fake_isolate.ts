@@ -107,7 +107,8 @@ for (;;) {
   const size = Deno.stdin.readSync(chunk);
   if (size === null) break;
   for (const frame of decoder.push(chunk.subarray(0, size))) {
-    if (frame.type === "init") send({ type: "ready" });
+    // One that never gets ready is named so.
+    if (frame.type === "init" && frame.deploymentName !== "silent") send({ type: "ready" });
     if (frame.type === "reset") epoch = frame.epoch;
     if (frame.type === "action") act(frame.call);
     if (frame.type === "reply") {
