@@ -1,7 +1,7 @@
 // Documents of `_components`: the instances of component definitions, a tree below the app, which
 // has no document (spec components 1, 5). A component's id is its document's; it never changes.
 
-import { assert } from "./errors.ts";
+import { assert, type PlatformError, userError } from "./errors.ts";
 import type { SystemDocument } from "./system_table_access.ts";
 import type { Transaction } from "./transaction.ts";
 import type { ComponentId } from "./types.ts";
@@ -79,6 +79,25 @@ export function componentPath(tx: Transaction, id: ComponentId): string {
   const component = componentById(tx, id);
   assert(component !== null, () => `there is no component ${id}`);
   return component.path;
+}
+
+/**
+ * For what the host writes on behalf of a component: a push may have unmounted it, or an administrator
+ * removed it, since its action started or its upload URL was made.
+ * @throws PlatformError UnmountedComponent (spec components 5)
+ */
+export function requireMounted(tx: Transaction, id: ComponentId): void {
+  if (id === ROOT_COMPONENT) return;
+  const component = componentById(tx, id);
+  if (component === null || component.state === "unmounted") throw unmountedComponentError();
+}
+
+export function unmountedComponentError(): PlatformError {
+  return userError(
+    "UnmountedComponent",
+    "Cannot perform write operations in an unmounted component. Make sure your component is " +
+      "installed in your `convex.config.ts` file.",
+  );
 }
 
 function asComponent(row: SystemDocument): Component {

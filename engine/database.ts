@@ -2,6 +2,7 @@
 // errors (spec values-and-queries 2, 4 to 7). One instance serves one execution of a function.
 
 import { inArgument, invalidArgument, invalidArguments } from "./argument_errors.ts";
+import { unmountedComponentError } from "./components.ts";
 import { applyPatch, type Draft, draftText, parseDraft, parsePatch } from "./document_draft.ts";
 import { checkDocumentSize, completeDocument } from "./document_rules.ts";
 import { documentSize } from "./document_size.ts";
@@ -255,11 +256,7 @@ export class Database implements IdContext {
   #checkMounted(): void {
     if (this.#isMounted) return;
     if (this.tx.table("components").get(this.component)?.state === "unmounted") {
-      throw userError(
-        "UnmountedComponent",
-        "Cannot perform write operations in an unmounted component. Make sure your component is " +
-          "installed in your `convex.config.ts` file.",
-      );
+      throw unmountedComponentError();
     }
     this.#isMounted = true;
   }

@@ -3,6 +3,7 @@
 // those are collected when the server starts, and from time to time.
 
 import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { requireMounted } from "../../engine/components.ts";
 import { userError } from "../../engine/errors.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Timestamp } from "../../engine/timestamp.ts";
@@ -52,7 +53,7 @@ export class FileStorage {
    * Stores a file. When it resolves, bytes and document are durable. A chunk of `bytes` need not be
    * valid for longer than until the next one is asked for.
    * @returns the id of its document
-   * @throws PlatformError `Sha256Mismatch`; whatever reading `bytes` throws
+   * @throws PlatformError `Sha256Mismatch`, `UnmountedComponent`; whatever reading `bytes` throws
    */
   async store(bytes: AsyncIterable<Uint8Array>, file: NewFile): Promise<string> {
     const blobKey = randomBytes(BLOB_KEY_BYTES).toString("hex");
@@ -69,7 +70,10 @@ export class FileStorage {
       }
       const fields = { storageId: randomUUID(), sha256, size, contentType, blobKey };
       const { value } = await this.#engine.transact(
-        (tx) => tx.table("fileStorage", component).insert(fields),
+        (tx) => {
+          requireMounted(tx, component);
+          return tx.table("fileStorage", component).insert(fields);
+        },
         "store_file",
       );
       isKept = true;

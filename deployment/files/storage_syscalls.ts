@@ -1,5 +1,6 @@
 // Files in actions: each call is a transaction of its own, and bytes come and go as streams.
 
+import { requireMounted } from "../../engine/components.ts";
 import { userError } from "../../engine/errors.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Transaction } from "../../engine/transaction.ts";
@@ -59,7 +60,10 @@ export function registerStorageSyscalls(
   );
 
   syscalls.register("1.0/storageDelete", async ({ storageId }, { path: { component } }) => {
-    await engine.transact((tx) => deleteFile(tx, component, storageId), "storage.delete");
+    await engine.transact((tx) => {
+      requireMounted(tx, component);
+      deleteFile(tx, component, storageId);
+    }, "storage.delete");
     return "null";
   });
 
