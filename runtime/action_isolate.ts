@@ -59,6 +59,7 @@ export class ActionIsolate {
   readonly #dispatch: ActionSyscallDispatcher;
   readonly #running = new Map<number, Running>();
   #isReady = false;
+  #hasCancelled = false;
   readonly #busyWatch: BusyWatch;
 
   constructor(
@@ -91,6 +92,15 @@ export class ActionIsolate {
     return this.#running.size;
   }
 
+  isRunning(callId: number): boolean {
+    return this.#running.has(callId);
+  }
+
+  /** Whether an action was given up here. */
+  get hasCancelled(): boolean {
+    return this.#hasCancelled;
+  }
+
   get exited(): Promise<ExitReason> {
     return this.#process.exited;
   }
@@ -112,6 +122,7 @@ export class ActionIsolate {
     const running = this.#running.get(callId);
     if (running === undefined) return;
     this.#running.delete(callId);
+    this.#hasCancelled = true;
     end(running, "the action was given up");
     this.#process.send({ type: "cancel", callId });
     this.#events.finished(this);

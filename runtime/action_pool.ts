@@ -1,5 +1,6 @@
 // The isolates that run actions. They start when the first action comes; an action goes to the one
-// with the fewest. One whose process computes without pause gets no further ones.
+// with the fewest. One that computes without pause, or in which an action ran out of time, is retired:
+// it gets no further ones and ends with its last.
 
 import { PlatformError } from "../engine/errors.ts";
 import {
@@ -22,7 +23,7 @@ import { overrunMessage } from "./watchdog.ts";
 const RUNNING_ACTIONS_MAX = 64;
 const WAITING_ACTIONS_MAX = 1_000;
 const WAITING_MS_MAX = 10_000;
-/** Processes besides the regular ones that finish a long computation. */
+/** Processes besides the regular ones that finish what they run. */
 const RETIRED_ISOLATES_MAX = 4;
 const WATCH_INTERVAL_MS = 1_000;
 /** A start that failed is tried again after this pause. */
@@ -171,9 +172,11 @@ export class ActionPool implements ActionIsolateEvents {
     const nowMs = performance.now();
     for (const isolate of this.#isolates) {
       if (this.#retired.size >= RETIRED_ISOLATES_MAX) break;
-      if (!isolate.isBusy(nowMs)) continue;
-      this.#isolates.delete(isolate);
-      this.#retired.add(isolate);
+      if (isolate.isBusy(nowMs)) this.#retire(isolate);
+    }
+    for (const isolate of this.#retired) {
+      // What computes there is out of time; the others would wait for it until they are, too.
+      if (isolate.hasCancelled && isolate.isBusy(nowMs)) isolate.kill();
     }
     while (this.#waiting.length > 0 && nowMs - this.#waiting[0]!.queuedAtMs > WAITING_MS_MAX) {
       this.#waiting.shift()!.action.fail(overloadError());
@@ -185,12 +188,22 @@ export class ActionPool implements ActionIsolateEvents {
     }
   }
 
+  #retire(isolate: ActionIsolate): void {
+    this.#isolates.delete(isolate);
+    this.#retired.add(isolate);
+  }
+
+  /** Nobody can tell whether code of the action goes on: its isolate gets no further actions. */
   #timedOut(action: RunningAction): void {
     this.#waiting = this.#waiting.filter((waiting) => waiting.action !== action);
     action.settle(this.#failure("userTime"));
-    for (const isolate of [...this.#isolates, ...this.#retired]) {
-      isolate.cancel(action.call.callId);
-    }
+    const { callId } = action.call;
+    const isolate = [...this.#isolates, ...this.#retired].find((each) => each.isRunning(callId));
+    if (isolate === undefined) return;
+    const hasPlace = this.#retired.has(isolate) || this.#retired.size < RETIRED_ISOLATES_MAX;
+    this.#retire(isolate);
+    isolate.cancel(callId);
+    if (!hasPlace) isolate.kill();
   }
 
   #failure(overrun: "userTime" | "memory"): ActionOutcome {

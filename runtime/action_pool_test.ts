@@ -72,6 +72,13 @@ Deno.test("an action out of time ends; the others go on", () =>
     assert.ok((await run("plain")).result.ok);
   }));
 
+Deno.test("an action that computes past its time does not hold up those that come later", () =>
+  withPool(async ({ run }) => {
+    const loops = await Promise.all([run("loop"), run("loop"), run("loop")]);
+    for (const { result } of loops) assert.ok(!result.ok);
+    assert.ok((await run("plain")).result.ok);
+  }));
+
 Deno.test("actions whose isolate runs out of memory fail, later ones get a new isolate", () =>
   withPool(async ({ run }) => {
     assert.deepEqual((await run("heap")).result, {
