@@ -19,8 +19,13 @@ import { describeReported, describeThrown, plainError } from "./errors.ts";
 import { createFunctionHandle, resolveInAction } from "./function_address.ts";
 import { checkArguments, findFunction, idContext, requireRunning } from "./function_checks.ts";
 import { canonicalName } from "./function_path.ts";
-import { checkResult, INTERNAL_ERROR_TEXT, platformFailure } from "./function_result.ts";
-import { monotonicMs, systemRandomBytes } from "./host.ts";
+import {
+  checkResult,
+  INTERNAL_ERROR_TEXT,
+  platformFailure,
+  userFacing,
+} from "./function_result.ts";
+import { monotonicMs, rejectionsReported, systemRandomBytes } from "./host.ts";
 import { HttpExchange } from "./http_exchange.ts";
 import {
   type ComponentCode,
@@ -86,6 +91,7 @@ export class ActionExecution implements ScopeOperations {
   /** Operations besides syscalls that are under way, by name. */
   readonly #operations = new Map<string, number>();
   readonly #timers = new Set<number>();
+  readonly #ending = new AbortController();
   #lastOperation = 0;
   #modules: ImportedModules | null = null;
   #scope: Scope | null = null;
@@ -157,6 +163,7 @@ export class ActionExecution implements ScopeOperations {
     const registered = requireExport(this.#import(), path.module, path.name);
     return async () => {
       const returned = await invoke(registered, "action", canonicalName(path), args);
+      await rejectionsReported();
       return this.#checkedResult(returned, found.returns);
     };
   }
@@ -250,7 +257,13 @@ export class ActionExecution implements ScopeOperations {
         code.use((view) => environmentVariable(view.code, component, urls, name)),
       refusedWrite: () => this.#noteRefusedWrite(),
       unhandledRejection: (reason) => this.#failWith(reason),
-      importDynamically: (specifier, importer) => modules.loadFrom(specifier, importer),
+      importDynamically: (specifier, importer) => {
+        try {
+          return modules.loadFrom(specifier, importer);
+        } catch (error) {
+          throw error instanceof PlatformError ? userFacing(error) : error;
+        }
+      },
     };
   }
 
@@ -298,6 +311,10 @@ export class ActionExecution implements ScopeOperations {
 
   removeTimer(id: number): boolean {
     return this.#timers.delete(id);
+  }
+
+  get ending(): AbortSignal {
+    return this.#ending.signal;
   }
 
   // Syscalls.
@@ -434,6 +451,7 @@ export class ActionExecution implements ScopeOperations {
 
   #end(): void {
     this.ended = true;
+    this.#ending.abort();
     for (const id of this.#timers) this.#services.clearTimer(id);
     this.#timers.clear();
     this.#replies.clear();

@@ -22,6 +22,29 @@ exports.unhandled = action(async (call) => {
   Promise.reject(new Error("nobody"));
   await new Promise((resolve) => setTimeout(resolve, 1000));
 });
+exports.leaves = action(async () => {
+  Promise.reject(new Error("left behind"));
+  return "returned";
+});
+exports.readsOn = action(async (call, { url }) => {
+  const { body } = await fetch(url);
+  const read = async () => {
+    try {
+      for await (const _ of body);
+    } catch {
+      await fetch(url);
+    }
+  };
+  read();
+  return "returned";
+});
+exports.missing = action(async () => {
+  try {
+    await import("./missing.js");
+  } catch (error) {
+    return [error.constructor === Error, error.name, error.message];
+  }
+});
 exports.thrower = action(async () => {
   setTimeout(() => { throw new Error("from a timer"); }, 1);
   await new Promise((resolve) => setTimeout(resolve, 1000));
@@ -52,6 +75,9 @@ const NAMES = [
   "get",
   "dangle",
   "unhandled",
+  "leaves",
+  "missing",
+  "readsOn",
   "thrower",
   "load",
   "storage",
@@ -129,6 +155,11 @@ Deno.test("actions have time, timers, the network and dynamic imports", () =>
     assert.deepEqual(await value(isolate, "get", { arguments: [{ url }] }), [201, "Convex/1.0"]);
     await server.shutdown();
     assert.equal(await value(isolate, "load"), "lazy");
+    assert.deepEqual(await value(isolate, "missing"), [
+      true,
+      "Error",
+      "Couldn't find JavaScript module 'missing.js'. Did you forget to run `npx convex dev`?",
+    ]);
     assert.equal(await value(isolate, "interval"), 3);
     assert.deepEqual(await value(isolate, "local"), ["inside", null]);
   }));
@@ -137,7 +168,30 @@ Deno.test("errors that nobody catches end the action, not the process", () =>
   withIsolate(async (isolate) => {
     assert.equal(await error(isolate, "unhandled"), "Uncaught Error: nobody\n");
     assert.equal(await error(isolate, "thrower"), "Uncaught Error: from a timer\n");
+    assert.equal(await error(isolate, "leaves"), "Uncaught Error: left behind\n");
     assert.equal(isolate.exit, null);
+  }));
+
+Deno.test("an action that has ended takes nothing more from the network", () =>
+  withIsolate(async (isolate) => {
+    const aborted = Promise.withResolvers<void>();
+    let requests = 0;
+    const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, () => {
+      if (++requests > 1) return new Response("again");
+      return new Response(
+        new ReadableStream({
+          pull: (controller) => controller.enqueue(new Uint8Array(1024)),
+          cancel: () => aborted.resolve(),
+        }),
+      );
+    });
+    const url = `http://127.0.0.1:${server.addr.port}/`;
+    assert.equal(await value(isolate, "readsOn", { arguments: [{ url }] }), "returned");
+    await aborted.promise;
+    // Long enough for the process to have sent another request, which it must not.
+    await value(isolate, "sleep", { arguments: [{ ms: 50 }] });
+    assert.equal(requests, 1);
+    await server.shutdown();
   }));
 
 Deno.test("operations left behind are named in the log; lines are streamed", () =>

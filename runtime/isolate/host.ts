@@ -39,6 +39,11 @@ export const eventLoopHasMoreWork: () => boolean = core.eventLoopHasMoreWork;
 /** Calls back in the next turn of the event loop, after unhandled rejections were reported. */
 export const nextTurn: (callback: () => void) => void = setImmediate;
 
+/** Resolves when the rejections that nobody has handled by now have been reported. */
+export function rejectionsReported(): Promise<void> {
+  return new Promise((resolve) => nextTurn(resolve));
+}
+
 const stdin = Deno.stdin;
 const stdout = Deno.stdout;
 
@@ -120,7 +125,7 @@ export function captureNetwork(ipv4Only: boolean): NativeNetwork {
   // A connection from an IPv4 address cannot go to an IPv6 one.
   const client = Deno.createHttpClient({ localAddress: "0.0.0.0" });
   return {
-    fetch: (request) => nativeFetch(request, { client } as RequestInit),
+    fetch: (request, init) => nativeFetch(request, { ...init, client } as RequestInit),
     setTimeout,
     clearTimeout,
   };

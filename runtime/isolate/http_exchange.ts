@@ -9,7 +9,7 @@ import type { LimitUsage } from "../limit_usage.ts";
 import { HTTP_BODY_STREAM } from "../stream_frames.ts";
 import type { HttpRequestHead, HttpResponseHead } from "../types.ts";
 import type { LogLines } from "./console.ts";
-import { nextTurn } from "./host.ts";
+import { nextTurn, rejectionsReported } from "./host.ts";
 import { HTTP_RESPONSE_WARNING, warnNearLimit } from "./limit_warnings.ts";
 
 /** A response that is there at once, up to this size, travels with its head. */
@@ -80,6 +80,7 @@ export class HttpExchange {
     const found = path === null ? null : router.lookup(path, method);
     if (path === null || found === null) return await this.notFound("No matching routes found");
     await router.runRequest("null", path);
+    await rejectionsReported();
     const response = this.#response;
     if (response === null) throw new Error("HTTP actions must return a Response");
     await this.#send(response, found[2]);

@@ -7,7 +7,7 @@ const USER_AGENT = "Convex/1.0";
 
 /** The originals, taken before lockdown. */
 export interface NativeNetwork {
-  readonly fetch: (request: Request) => Promise<Response>;
+  readonly fetch: (request: Request, init: { signal: AbortSignal }) => Promise<Response>;
   readonly setTimeout: (callback: () => void, delay: number) => number;
   readonly clearTimeout: (id: number) => void;
 }
@@ -16,7 +16,9 @@ export interface NativeNetwork {
 export function createFetch(native: NativeNetwork): typeof fetch {
   const scopedFetch = async (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
     requireAction("fetch()");
-    const { operations } = currentScope();
+    const operations = currentScope().operations!;
+    // An action that has ended gets no more from the network.
+    if (operations.ended) return await new Promise(() => {});
     const request = new Request(input, init);
     const { protocol } = new URL(request.url);
     if (protocol !== "http:" && protocol !== "https:") {
@@ -27,15 +29,16 @@ export function createFetch(native: NativeNetwork): typeof fetch {
       );
     }
     if (!request.headers.has("user-agent")) request.headers.set("user-agent", USER_AGENT);
-    operations?.begin("fetch");
+    operations.begin("fetch");
     try {
-      return await native.fetch(request);
+      const signal = AbortSignal.any([request.signal, operations.ending]);
+      return await native.fetch(request, { signal });
     } catch (error) {
       // An abort keeps its own error; everything else is the network's.
       if (error instanceof DOMException || request.signal.aborted) throw error;
       throw new Error(networkFailure(error));
     } finally {
-      operations?.end("fetch");
+      operations.end("fetch");
     }
   };
   Object.defineProperty(scopedFetch, "name", { value: "fetch" });
@@ -93,6 +96,7 @@ export function createTimers(native: NativeNetwork): RealmTimers {
     }
     const operations = scope.operations!;
     const id = nextId++;
+    if (operations.ended) return id;
     const context = captureContext();
     const schedule = () => {
       const nativeId = native.setTimeout(fire, delayMs(delay));

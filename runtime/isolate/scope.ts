@@ -62,6 +62,8 @@ export interface ScopeOperations {
   /** Whether the timer was the action's. */
   removeTimer(id: number): boolean;
   readonly ended: boolean;
+  /** Aborts when the action ends. */
+  readonly ending: AbortSignal;
 }
 
 /** What V8 carries along promise chains: immutable. */

@@ -15,18 +15,20 @@ const OWN_RUN_ONLY =
 const FAMILIES: Readonly<Record<string, Family>> = {
   resources: [
     [
-      /Function execution timed out \(maximum duration: (500ms|2s)\)/,
+      /Function execution timed out \(maximum duration: (500ms|5s)\)/,
       "endlessLoop endlessPromises endlessGenerator endlessGetter endlessProxy endlessThenable " +
-      "endlessSort regexBomb regexBombInReplace",
+      "endlessSort regexBomb regexBombInReplace wasmLoop",
     ],
     [
       /JavaScript execution ran out of memory \(maximum memory usage: 64 MB\)|timed out|RangeError/,
       "allocation strings objects mapBomb arrayBuffers wasmMemories jsonBomb jsonDepth promiseStorm " +
-      "bigIntBomb giantLogArgument",
+      "bigIntBomb giantLogArgument wasmMemory",
     ],
     [/RangeError/, "wasmTable stringBomb arrayBomb"],
     [/RangeError: Maximum call stack size exceeded/, "deepRecursion"],
     [/^logged$|^! [^]*(let through: logged|timed out)/, "giantLogs"],
+    [/Uncaught Error: (rejection 0|let through: stormed)|timed out/, "rejectionStorm"],
+    [/Can't use setTimeout in queries|unsupported at import time|^set$|timed out/, "manyTimers"],
     [/Uncaught Error: x{1000}|timed out/, "giantError"],
     [/return value is too large|let through: x|^x{1000}/, "giantResult"],
     [/nested|too deep|Maximum call stack|let through|^1$/i, "deepResult"],

@@ -181,7 +181,7 @@ const fetches: Record<string, (url: string) => Promise<unknown>> = {
   async timeout(url) {
     return await fetch(`${url}/never`, { signal: AbortSignal.timeout(50) });
   },
-  refused: async () => await fetch("http://127.0.0.1:9/"),
+  refused: async (url) => await fetch(url),
   file: async () => await fetch("file:///etc/passwd"),
   data: async () => await (await fetch("data:text/plain,hello")).text(),
   async form(url) {
@@ -209,7 +209,7 @@ export const timers = action({
     const seen: string[] = [];
     const cleared = setTimeout(() => seen.push("cleared"), 1);
     clearTimeout(cleared);
-    setTimeout((...given: string[]) => seen.push(given.join()), 1, "with", "arguments");
+    setTimeout((...given: string[]) => seen.push(given.join()), 10, "with", "arguments");
     setTimeout(() => seen.push("NaN"), NaN);
     setTimeout(() => seen.push("first"), 30);
     setTimeout(() => seen.push("second"), 30);

@@ -91,6 +91,28 @@ export const resources: Attacks = {
       await null;
     }
   },
+  rejectionStorm() {
+    for (let i = 0; i < 10_000; i++) void Promise.reject(new Error(`rejection ${i}`));
+    return "stormed";
+  },
+  manyTimers() {
+    for (let i = 0; i < 200_000; i++) setTimeout(() => {}, 60_000);
+    return "set";
+  },
+  wasmLoop() {
+    const code = Uint8Array.fromHex(
+      "0061736d01000000010401600000030201000707010372756e00000a0901070003400c000b0b",
+    );
+    const { run } = new WebAssembly.Instance(new WebAssembly.Module(code)).exports;
+    (run as () => void)();
+  },
+  wasmMemory() {
+    const memory = new WebAssembly.Memory({ initial: 1 });
+    for (;;) {
+      memory.grow(1_024);
+      new Uint8Array(memory.buffer).fill(1);
+    }
+  },
   giantLogs() {
     for (let i = 0; i < 100_000; i++) console.log("x".repeat(30_000), i);
     return "logged";
