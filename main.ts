@@ -26,6 +26,7 @@ import { TrustedProxies } from "./deployment/trusted_proxies.ts";
 import { DatabaseOpenError } from "./engine/open_error.ts";
 import { createApiApp, type HttpHandler } from "./http/app.ts";
 import { createSiteApp } from "./http/site.ts";
+import { findInstalledNode, type InstalledNode } from "./runtime/installed_node.ts";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -70,9 +71,17 @@ async function check(config: CheckConfig): Promise<void> {
   if (problems > 0) Deno.exit(EXIT_FAILURE);
 }
 
+/** @throws UsageError when there is no usable Node */
+async function requireNode(path: string): Promise<InstalledNode> {
+  return await findInstalledNode(path).catch((error: Error) => {
+    throw new UsageError(`--node: ${error.message}`);
+  });
+}
+
 async function start(config: StartConfig): Promise<void> {
   const log = new ServerLog(config.logFormat);
   const limits = config.limitsFile === null ? {} : readLimitsFile(config.limitsFile);
+  const installedNode = config.node === null ? null : await requireNode(config.node);
   const stopping = stopSignal();
   // A bug in one place must not end the service of everybody else.
   globalThis.addEventListener("unhandledrejection", (event) => {
@@ -101,6 +110,8 @@ async function start(config: StartConfig): Promise<void> {
     scheduledFunctions: config.scheduledFunctions,
     redact: config.redactErrors,
     outbound: config.outbound,
+    installedNode,
+    nativeAddons: config.nativeAddons,
     trustedProxies: new TrustedProxies(config.trustedProxies),
     log,
   });

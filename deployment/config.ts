@@ -36,6 +36,10 @@ Flags of start (each is also a variable, --data-dir is CONCAVE_DATA_DIR; flags w
   --limits FILE          JSON file with changes to the limits on functions.
   --deny-net LIST        Where actions may not connect to: hosts, addresses, IPv4 networks, or private
                          for all addresses that are not public (then only IPv4 is used).
+  --node PATH            Run "use node" actions under this Node.js instead of Deno. Less is kept from
+                         them then: see README.md. Not together with --deny-net.
+  --native-addons        Let packages of "use node" actions load native add-ons, which are under no
+                         restriction: only for code that you trust.
   --trusted-proxies LIST Peers whose X-Forwarded-* and Forwarded headers count: addresses, networks,
                          loopback, private, all or none (default ${DEFAULT_TRUSTED_PROXIES}).
   --scheduled-functions N
@@ -83,6 +87,10 @@ export interface StartConfig {
   readonly redactErrors: boolean;
   /** Where actions may not connect to. */
   readonly outbound: OutboundPolicy;
+  /** Path of the Node.js that runs Node actions; null: Deno does. */
+  readonly node: string | null;
+  /** Whether packages of Node actions may load native add-ons. */
+  readonly nativeAddons: boolean;
 }
 
 export interface AdminKeyConfig {
@@ -138,12 +146,17 @@ const startShape = z.object({
   "redact-errors": flag.default(false),
   // The older name.
   "redact-logs": flag.default(false),
+  "node": z.string().min(1, "must not be empty").optional(),
+  "native-addons": flag.default(false),
   "deny-net": z.string().default("").refine(
     isOutboundPolicy,
     "must be a list of hosts, addresses and IPv4 networks",
   ).transform(parseOutboundPolicy),
 });
 const directoryShape = z.object({ "data-dir": dataDir });
+
+/** They take no value on the command line. */
+const BOOLEAN_FLAGS: readonly string[] = ["native-addons", "redact-errors", "redact-logs"];
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -165,6 +178,11 @@ export function parseCommandLine(
       if (values.port === values["site-port"] && values.port !== 0) {
         throw new UsageError("--port and --site-port must differ");
       }
+      if (values.node !== undefined && values["deny-net"].denied.length > 0) {
+        throw new UsageError(
+          "--deny-net does not go with --node, which cannot keep connections back",
+        );
+      }
       return {
         command,
         host: values.host,
@@ -182,6 +200,8 @@ export function parseCommandLine(
         logFormat: values["log-format"],
         redactErrors: values["redact-errors"] || values["redact-logs"],
         outbound: values["deny-net"],
+        node: values.node ?? null,
+        nativeAddons: values["native-addons"],
       };
     }
     case "admin-key":
@@ -218,7 +238,7 @@ function readFlags<Shape extends z.ZodObject>(
 }
 
 function parseFlags(names: readonly string[], args: readonly string[]): Record<string, string> {
-  const isBoolean = (name: string) => name.startsWith("redact-");
+  const isBoolean = (name: string) => BOOLEAN_FLAGS.includes(name);
   const options = Object.fromEntries(
     names.map((name) => [name, { type: isBoolean(name) ? "boolean" : "string" } as const]),
   );

@@ -24,6 +24,8 @@ Deno.test("start without flags listens on the platform's ports of this machine",
     logFormat: "human",
     redactErrors: false,
     outbound: { denied: [], ipv4Only: false },
+    node: null,
+    nativeAddons: false,
     scheduledFunctions: 16,
   });
 });

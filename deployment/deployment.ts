@@ -11,6 +11,7 @@ import type { Json } from "../engine/values/value.ts";
 import { Runtime } from "../runtime/runtime.ts";
 import { type LimitName, LIMITS, runtimeLimits, transactionLimits } from "../runtime/limits.ts";
 import { registerFunctionCalls } from "../runtime/action_syscalls.ts";
+import type { InstalledNode } from "../runtime/installed_node.ts";
 import type { OutboundPolicy } from "../runtime/outbound_policy.ts";
 import type { TestQueryResult } from "../runtime/frames.ts";
 import type {
@@ -76,6 +77,10 @@ export interface DeploymentOptions {
   readonly actionIsolates: number;
   /** Where actions may not connect to. */
   readonly outbound?: OutboundPolicy;
+  /** Runs Node actions; default: Deno does. */
+  readonly installedNode?: InstalledNode | null;
+  /** Whether packages of Node actions may load native add-ons; default: no. */
+  readonly nativeAddons?: boolean;
   /** What the operator changed of the limits on functions. */
   readonly limits: LimitChanges;
   /** Scheduled functions that run at once. */
@@ -187,6 +192,8 @@ export class Deployment {
         isolates: options.isolates,
         actionIsolates: options.actionIsolates,
         outbound: options.outbound,
+        installedNode: options.installedNode,
+        nativeAddons: options.nativeAddons,
         deploymentName: options.instanceName,
         cloudUrl: options.cloudUrl,
         siteUrl: options.siteUrl,

@@ -32,6 +32,9 @@ import type {
   LogLine,
 } from "./types.ts";
 
+/** Where a process writes its frames whose stdout is open to user code (isolate_process.ts). */
+export const FRAMES_FILE = "/dev/fd/3";
+
 /** The syscall with which an isolate hands a checked action over to a Node process. */
 export const RUN_IN_NODE = "node/run";
 

@@ -15,8 +15,6 @@ export interface IsolateProcessOptions<Incoming = FromIsolate> {
   readonly allowNet: boolean;
   /** Hosts, addresses and networks that it may not reach all the same. */
   readonly denyNet?: readonly string[];
-  /** For programs that run code written for Node: what that needs beyond. */
-  readonly node?: NodeSandbox;
   /** V8 kills the process when its old generation grows beyond. */
   readonly heapMebibytes: number;
   /** More flags for V8. */
@@ -25,13 +23,22 @@ export interface IsolateProcessOptions<Incoming = FromIsolate> {
   readonly onFrames: (frames: Incoming[]) => void;
 }
 
-export interface NodeSandbox {
-  /** Where the process runs, and all that it may write. */
-  readonly writableDirectory: string;
-}
-
 /** What the process itself is, without who listens to it. */
 export type IsolateProgram = Omit<IsolateProcessOptions, "onFrames">;
+
+/** A process as the system starts it. */
+export interface ProcessCommand {
+  readonly executable: string;
+  readonly args: readonly string[];
+  /** All of its environment. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** The process sends its frames to `FRAMES_FILE` (frames.ts); what it prints goes to stderr. */
+  readonly framesApart?: boolean;
+}
+
+/** Runs a program with what was stdout as file 3, and stderr as stdout. */
+const APART_SCRIPT = 'exec 3>&1 1>&2; exec "$0" "$@"';
 
 /**
  * Why a process ended.
@@ -75,16 +82,25 @@ export class IsolateProcess<Outgoing = ToIsolate, Incoming = FromIsolate> {
   static spawn<Outgoing = ToIsolate, Incoming = FromIsolate>(
     options: IsolateProcessOptions<Incoming>,
   ): IsolateProcess<Outgoing, Incoming> {
-    const child = new Deno.Command(Deno.execPath(), {
-      args: isolateArguments(options),
+    const args = isolateArguments(options);
+    const command = { executable: Deno.execPath(), args, env: isolateEnvironment() };
+    return IsolateProcess.start<Outgoing, Incoming>(command, options.onFrames);
+  }
+
+  static start<Outgoing, Incoming>(
+    { executable, args, env, cwd, framesApart = false }: ProcessCommand,
+    onFrames: (frames: Incoming[]) => void,
+  ): IsolateProcess<Outgoing, Incoming> {
+    const child = new Deno.Command(framesApart ? "/bin/sh" : executable, {
+      args: framesApart ? ["-c", APART_SCRIPT, executable, ...args] : [...args],
       clearEnv: true,
-      env: isolateEnvironment(),
-      cwd: options.node?.writableDirectory,
+      env: { ...env },
+      cwd,
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    return new IsolateProcess(child, options.onFrames);
+    return new IsolateProcess(child, onFrames);
   }
 
   get alive(): boolean {
@@ -179,10 +195,10 @@ function readPermission(program: Pick<IsolateProgram, "readableFiles">): string 
 }
 
 function isolateArguments(options: IsolateProgram): string[] {
-  const { denyNet = [], node } = options;
+  const { denyNet = [] } = options;
   const v8Flags = [
     `--max-old-space-size=${options.heapMebibytes}`,
-    ...(node === undefined ? ["--disallow-code-generation-from-strings"] : []),
+    "--disallow-code-generation-from-strings",
     ...(options.v8Flags ?? []),
   ];
   return [
@@ -195,21 +211,10 @@ function isolateArguments(options: IsolateProgram): string[] {
     readPermission(options),
     ...(options.allowNet ? ["--allow-net"] : []),
     ...(denyNet.length > 0 ? [`--deny-net=${denyNet.join(",")}`] : []),
-    ...(node === undefined ? [`--config=${CONFIG_PATH}`] : nodeArguments(node)),
+    `--config=${CONFIG_PATH}`,
     `--v8-flags=${v8Flags.join(",")}`,
     options.entry,
     ...(options.programArguments ?? []),
-  ];
-}
-
-/** The variables of such a process are given to it. What packages ask of the machine is no secret. */
-function nodeArguments({ writableDirectory }: NodeSandbox): string[] {
-  return [
-    "--no-config",
-    "--node-modules-dir=manual",
-    `--allow-write=${writableDirectory}`,
-    "--allow-env",
-    "--allow-sys=hostname,osRelease,osUptime,loadavg,systemMemoryInfo,cpus,uid,gid,homedir",
   ];
 }
 
@@ -219,7 +224,7 @@ const CONFIG_PATH = new URL("../deno.json", import.meta.url).pathname;
  * Nothing of the host's environment but where Deno's cache is. The process has no permission to
  * read even that.
  */
-function isolateEnvironment(): Record<string, string> {
+export function isolateEnvironment(): Record<string, string> {
   const env: Record<string, string> = {
     DENO_NO_UPDATE_CHECK: "1",
     NO_COLOR: "1",

@@ -35,6 +35,8 @@ export class NodeDirectories {
     const { app, temporary } = directories;
     await Deno.mkdir(app, { recursive: true, mode: 0o700 });
     await Deno.mkdir(temporary, { mode: 0o700 });
+    // Deno takes every file for an ES module, Node only with this.
+    await Deno.writeTextFile(join(root, "package.json"), '{"type":"module"}');
     for (const { path, source } of modules) {
       const file = join(app, path);
       await Deno.mkdir(dirname(file), { recursive: true });

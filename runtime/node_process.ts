@@ -6,7 +6,7 @@ import type { SyscallStreams } from "./action_isolate.ts";
 import { BusyWatch } from "./busy_watch.ts";
 import { ByteStreams } from "./byte_streams.ts";
 import type { RunCall, SyscallResult } from "./frames.ts";
-import { type ExitReason, IsolateProcess } from "./isolate_process.ts";
+import { type ExitReason, IsolateProcess, type ProcessCommand } from "./isolate_process.ts";
 import type { RuntimeLimits } from "./limits.ts";
 import type {
   FromNode,
@@ -16,21 +16,17 @@ import type {
   ToNode,
 } from "./node/protocol.ts";
 import type { NodeDirectories } from "./node_directories.ts";
-import type { OutboundPolicy } from "./outbound_policy.ts";
 import { processUsage } from "./process_usage.ts";
 import { internalError } from "./system_failure.ts";
 import type { LogLevel } from "./types.ts";
 import { overrunMessage, residentBytesMax } from "./watchdog.ts";
 
-const NODE_PROGRAM = new URL("./node/main.ts", import.meta.url).pathname;
-
 export interface NodeProcessOptions {
   readonly directories: NodeDirectories;
-  /** Names the server's processes among others (orphans.ts). */
-  readonly marker: string;
+  readonly command: ProcessCommand;
+  readonly nativeAddons: boolean;
   readonly environment: Readonly<Record<string, string>>;
   readonly limits: RuntimeLimits;
-  readonly outbound: OutboundPolicy;
   readonly dispatch: NodeSyscallDispatcher;
   readonly events: NodeProcessEvents;
 }
@@ -62,19 +58,6 @@ interface Running {
   readonly ending: AbortController;
 }
 
-/**
- * Connections go out only: nobody may come in at all addresses of the machine. A policy that holds for
- * IPv4 alone cannot be kept where code opens sockets by itself; under it there is no network.
- */
-function networkPermissions({ denied, ipv4Only }: OutboundPolicy) {
-  return { allowNet: !ipv4Only, denyNet: ["0.0.0.0", "[::]", ...denied] };
-}
-
-/** Arguments by which the processes of one server are known. */
-export function nodeProcessMarks(marker: string): readonly string[] {
-  return [NODE_PROGRAM, marker];
-}
-
 export class NodeProcess {
   /** Resolves once, when the process and its directories are gone. */
   readonly exited: Promise<void>;
@@ -88,16 +71,8 @@ export class NodeProcess {
 
   constructor(options: NodeProcessOptions) {
     this.#options = options;
-    const { directories, marker, environment, limits, outbound } = options;
-    this.#process = IsolateProcess.spawn<ToNode, FromNode>({
-      entry: NODE_PROGRAM,
-      programArguments: [marker],
-      readableFiles: directories.readable,
-      ...networkPermissions(outbound),
-      node: { writableDirectory: directories.temporary },
-      heapMebibytes: limits.nodeHeapMebibytes,
-      onFrames: (frames) => this.#receive(frames),
-    });
+    const { directories, command, nativeAddons, environment, limits } = options;
+    this.#process = IsolateProcess.start(command, (frames) => this.#receive(frames));
     this.#busyWatch = new BusyWatch(this.#process.pid);
     this.#process.send({
       type: "init",
@@ -105,6 +80,7 @@ export class NodeProcess {
       temporaryDirectory: directories.temporary,
       environment,
       operationsMax: limits.nodeOperations,
+      nativeAddons,
     });
     this.exited = this.#process.exited.then((reason) => this.#ended(reason));
   }

@@ -33,14 +33,14 @@ function processIds(): number[] {
 }
 
 /**
- * Whether the parent is a host: it runs the same executable. That of an orphan is the system's init.
+ * Whether the parent is a host: it runs the executable of this one. That of an orphan is the system's init.
  * (A host elsewhere, in a container that sees the same path, is not ours to disturb.)
  */
 function hasHost(pid: number): boolean {
   try {
     // The name of the program stands in parentheses and may contain any character.
     const [, parent] = Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ").at(-1)!.split(" ");
-    return Deno.readLinkSync(`/proc/${pid}/exe`) === Deno.readLinkSync(`/proc/${parent}/exe`);
+    return Deno.readLinkSync("/proc/self/exe") === Deno.readLinkSync(`/proc/${parent}/exe`);
   } catch {
     return false;
   }

@@ -12,9 +12,9 @@ import { type IsolateProgram, processMarks } from "./isolate_process.ts";
 import { LimitUsage } from "./limit_usage.ts";
 import { DEFAULT_RUNTIME_LIMITS, type RuntimeLimits } from "./limits.ts";
 import { NodeAnalyzer } from "./node_analysis.ts";
-import { NodeLauncher } from "./node_launcher.ts";
+import type { InstalledNode } from "./installed_node.ts";
+import { NodeLauncher, nodeProcessMark } from "./node_launcher.ts";
 import { NodePool } from "./node_pool.ts";
-import { nodeProcessMarks } from "./node_process.ts";
 import { registerNodeSyscalls } from "./node_syscalls.ts";
 import { endOrphans } from "./orphans.ts";
 import { NO_OUTBOUND_POLICY, type OutboundPolicy } from "./outbound_policy.ts";
@@ -54,6 +54,10 @@ export interface RuntimeOptions {
   readonly isolates: number;
   /** Where actions may not connect to. */
   readonly outbound?: OutboundPolicy;
+  /** Runs Node actions; default: Deno does. */
+  readonly installedNode?: InstalledNode | null;
+  /** Whether packages of Node actions may load native add-ons; default: no. */
+  readonly nativeAddons?: boolean;
   /** Isolates for actions; they start when the first action comes. */
   readonly actionIsolates: number;
   /** The name that functions are told. */
@@ -124,7 +128,7 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
       initFrame(options, limits, mode, isolate);
     const program = isolateProgram(engine.path, limits);
     const nodeDirectory = join(dirname(resolve(engine.path)), "node");
-    const orphans = [processMarks(program), nodeProcessMarks(nodeDirectory)].flatMap(endOrphans);
+    const orphans = [processMarks(program), [nodeProcessMark(nodeDirectory)]].flatMap(endOrphans);
     for (const pid of orphans) {
       onFault(`ended isolate ${pid}, which an earlier server had left running`);
     }
@@ -158,6 +162,8 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
       directory: nodeDirectory,
       limits,
       outbound,
+      installedNode: options.installedNode ?? null,
+      nativeAddons: options.nativeAddons ?? false,
       dispatch: (...syscall) => actionSyscalls.answer(...syscall),
     });
     const node = {

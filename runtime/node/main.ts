@@ -1,13 +1,16 @@
 // Entry of a Node process: runs actions of the app's `"use node"` modules, many at a time, under
-// Deno's compatibility with Node. The modules are files; each is imported once and keeps its state.
-// It imports no npm package, so that bare specifiers mean the app's packages. Ends when stdin does.
+// Deno's compatibility with Node or an installed Node. The modules are files; each is imported once
+// and keeps its state. It imports no npm package, so that bare specifiers mean the app's packages.
+// Ends when stdin does.
 
 import { AsyncLocalStorage } from "node:async_hooks";
+import fs from "node:fs";
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
 import { pathToFileURL } from "node:url";
 import { describeExports } from "../exported_functions.ts";
-import { FrameDecoder, FrameEncoder } from "../frames.ts";
+import { FrameDecoder, FrameEncoder, FRAMES_FILE } from "../frames.ts";
+import { ADDON_REFUSAL, withAddonRefusal } from "./native_addons.ts";
 import { NodeCall } from "./node_call.ts";
 import type {
   FromNode,
@@ -21,16 +24,22 @@ import { plainReport, reportThrown, reportUncaught } from "./reported_error.ts";
 import { arrange } from "./surroundings.ts";
 
 type RunFrame = ToNode & { readonly type: "run" };
-type ModuleExports = Readonly<Record<string, unknown>>;
+type ImportedModule =
+  | { readonly ok: true; readonly exports: Readonly<Record<string, unknown>> }
+  | { readonly ok: false; readonly error: ReportedError };
 
-const output = Deno.stdout;
-const exit = Deno.exit;
+// User code finds other ones in their places (surroundings.ts).
+const { stdin } = process;
+const { reallyExit } = process as unknown as { reallyExit(code: number): never };
+const exit = reallyExit.bind(process);
+const writeSync = fs.writeSync;
+const framesFile = fs.openSync(FRAMES_FILE, "w");
 const encoder = new FrameEncoder();
 
 function send(frame: FromNode): void {
   encoder.add(frame);
   const bytes = encoder.take();
-  for (let at = 0; at < bytes.length;) at += output.writeSync(bytes.subarray(at));
+  for (let at = 0; at < bytes.length;) at += writeSync(framesFile, bytes, at);
 }
 
 class NodeServer {
@@ -38,12 +47,17 @@ class NodeServer {
   readonly #appUrl: string;
   readonly #calls = new Map<number, NodeCall>();
   readonly #current = new AsyncLocalStorage<NodeCall>();
+  #isAddonRefused = false;
 
   constructor(init: NodeInitFrame) {
     this.#init = init;
     this.#appUrl = `${pathToFileURL(init.appDirectory)}/`;
     arrange(init, {
       currentCall: () => this.#current.getStore() ?? null,
+      onAddonRefused: () => {
+        this.#isAddonRefused = true;
+        this.#current.getStore()?.log("WARN", [ADDON_REFUSAL]);
+      },
       onExit: (what) => this.#failUncaught(plainReport(`Uncaught exit: ${what}`)),
     });
     for (const event of ["unhandledRejection", "uncaughtException"]) {
@@ -111,7 +125,9 @@ class NodeServer {
 
   async #outcome({ callId, module, name, args }: RunFrame): Promise<NodeOutcome> {
     try {
-      const registered = (await this.#import(module))[name] as {
+      const exported = await this.#import(module);
+      if (!exported.ok) return exported;
+      const registered = exported.exports[name] as {
         readonly isAction?: unknown;
         invokeAction?(requestId: string, args: string): Promise<unknown>;
       } | undefined;
@@ -128,15 +144,22 @@ class NodeServer {
   }
 
   async #describe(module: string): Promise<ModuleDescription> {
+    const imported = await this.#import(module);
+    if (!imported.ok) return imported;
     try {
-      return { ok: true, exports: describeExports(await this.#import(module)) };
+      return { ok: true, exports: describeExports(imported.exports) };
     } catch (error) {
       return { ok: false, error: reportThrown(error, this.#appUrl) };
     }
   }
 
-  #import(module: string): Promise<ModuleExports> {
-    return import(this.#appUrl + module);
+  async #import(module: string): Promise<ImportedModule> {
+    try {
+      return { ok: true, exports: await import(this.#appUrl + module) };
+    } catch (error) {
+      const report = reportThrown(error, this.#appUrl);
+      return { ok: false, error: this.#isAddonRefused ? withAddonRefusal(report) : report };
+    }
   }
 
   // What `convex/server` asks of its surroundings.
@@ -182,7 +205,7 @@ class NodeServer {
 
 let server: NodeServer | null = null;
 const decoder = new FrameDecoder<ToNode>();
-for await (const chunk of Deno.stdin.readable) {
+for await (const chunk of stdin) {
   for (const frame of decoder.push(chunk)) {
     if (server !== null) server.handle(frame);
     else if (frame.type === "init") {

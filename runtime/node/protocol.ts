@@ -16,6 +16,8 @@ export interface NodeInitFrame {
   readonly environment: Readonly<Record<string, string>>;
   /** Operations of one action that may be under way at a time. */
   readonly operationsMax: number;
+  /** The operator allows native add-ons. */
+  readonly nativeAddons: boolean;
 }
 
 export type ToNode =

@@ -11,6 +11,7 @@ import { Readable, Writable } from "node:stream";
 import * as timers from "node:timers";
 import { inspect } from "node:util";
 import type { LogLevel } from "../types.ts";
+import { refuseNativeAddons } from "./native_addons.ts";
 import type { NodeCall } from "./node_call.ts";
 import type { NodeInitFrame } from "./protocol.ts";
 
@@ -22,6 +23,9 @@ const LEVELS = {
   log: "LOG",
   warn: "WARN",
 } as const satisfies Record<string, LogLevel>;
+const IS_DENO = "Deno" in globalThis;
+/** Deno says so whatever the machine has. */
+const GLIBC_VERSION = "2.38";
 /** Globals of Deno that Node does not have and that libraries take for a browser's. */
 const ABSENT_GLOBALS = [
   "alert",
@@ -40,19 +44,22 @@ export interface Surroundings {
   readonly currentCall: () => NodeCall | null;
   /** Code wants to end the process. */
   readonly onExit: (what: string) => void;
+  /** A package wanted to load a native add-on. */
+  readonly onAddonRefused: () => void;
 }
 
 export function arrange(init: NodeInitFrame, surroundings: Surroundings): void {
   arrangeEnvironment(init);
   arrangeGlobals(init);
   arrangeProcess(surroundings);
+  if (!init.nativeAddons) refuseNativeAddons(surroundings.onAddonRefused);
   globalThis.console = callConsole(surroundings.currentCall);
   refuseListening();
 }
 
 function arrangeEnvironment(init: NodeInitFrame): void {
   const { appDirectory, temporaryDirectory, environment } = init;
-  for (const name of Object.keys(Deno.env.toObject())) Deno.env.delete(name);
+  for (const name of Object.keys(process.env)) delete process.env[name];
   const variables = {
     PATH: "/usr/local/bin:/usr/bin:/bin",
     PWD: temporaryDirectory,
@@ -63,7 +70,7 @@ function arrangeEnvironment(init: NodeInitFrame): void {
     TZ: "UTC",
     ...environment,
   };
-  for (const [name, value] of Object.entries(variables)) Deno.env.set(name, value);
+  Object.assign(process.env, variables);
 }
 
 /** Bundles are ES modules, but what they bundle may expect the globals of CommonJS. */
@@ -88,6 +95,7 @@ function arrangeGlobals({ appDirectory }: NodeInitFrame): void {
     __filename: filename,
     __dirname: appDirectory,
   });
+  if (!IS_DENO) return;
   for (const name of ABSENT_GLOBALS) Reflect.deleteProperty(globalThis, name);
 }
 
@@ -100,14 +108,33 @@ function arrangeProcess({ currentCall, onExit }: Surroundings): void {
     exit,
     reallyExit: exit,
     abort: () => exit("SIGABRT"),
+    kill: refuseSignal,
     stdin: Readable.from([]),
     stdout: lineStream("LOG", currentCall),
     stderr: lineStream("ERROR", currentCall),
   };
+  if (IS_DENO) Object.assign(process.report!, { getReport: libraryReport });
   for (const [name, value] of Object.entries(properties)) {
     Object.defineProperty(process, name, { value, configurable: true, writable: true });
   }
-  Object.defineProperty(Deno, "exit", { value: exit, configurable: true });
+  if (IS_DENO) Object.defineProperty(Deno, "exit", { value: exit, configurable: true });
+}
+
+/**
+ * What packages look for in Node's report: which C library their native code needs. Deno's own report
+ * would name the machine's network addresses, for which the process has no permission.
+ */
+function libraryReport(): Record<string, unknown> {
+  const header = { nodejsVersion: process.version, arch: process.arch, platform: process.platform };
+  if (!Deno.build.target.endsWith("-gnu")) {
+    return { header, sharedObjects: [`/lib/ld-musl-${Deno.build.arch}.so.1`] };
+  }
+  return { header: { ...header, glibcVersionRuntime: GLIBC_VERSION }, sharedObjects: [] };
+}
+
+/** An installed Node would signal any process of the server's user. */
+function refuseSignal(): never {
+  throw Object.assign(new Error("Actions cannot signal processes: EPERM"), { code: "EPERM" });
 }
 
 /** Text that is written becomes lines of the action's log. */
@@ -159,8 +186,9 @@ function refuseListening(): void {
   const refuse = (): never => {
     throw new Error("Actions cannot listen for connections");
   };
+  net.Server.prototype.listen = refuse;
+  if (!IS_DENO) return;
   for (const name of ["listen", "listenTls", "listenDatagram", "serve"]) {
     Object.defineProperty(Deno, name, { value: refuse, configurable: true });
   }
-  net.Server.prototype.listen = refuse;
 }

@@ -3,13 +3,11 @@
 // requests on stdin, one answer each on stdout; ends when stdin does.
 
 import { Buffer } from "node:buffer";
-import * as esbuild from "esbuild-wasm/lib/browser.js";
+import type { TransformFailure } from "esbuild-wasm/lib/browser.js";
 import { instrumentModule } from "../instrumentation/instrument.ts";
 import { FrameDecoder, FrameEncoder } from "../frames.ts";
+import { startEsbuild } from "./esbuild.ts";
 import type { PreparationAnswer, PreparationRequest } from "./protocol.ts";
-
-const { initialize, transform } =
-  ("default" in esbuild ? esbuild.default : esbuild) as typeof esbuild;
 
 async function prepare(request: PreparationRequest): Promise<PreparationAnswer> {
   const { id, path, source } = request;
@@ -26,7 +24,7 @@ async function prepare(request: PreparationRequest): Promise<PreparationAnswer> 
     });
     return { id, ok: true, code, codeMap: map, reuseObstacle: instrumented.obstacle };
   } catch (error) {
-    const [first] = (error as esbuild.TransformFailure).errors ?? [];
+    const [first] = (error as TransformFailure).errors ?? [];
     if (first === undefined) throw error;
     const { location, text } = first;
     return { id, ok: false, text, line: location?.line ?? 1, column: location?.column ?? 0 };
@@ -46,11 +44,7 @@ async function send(answer: PreparationAnswer): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
 }
 
-const wasmPath = Deno.args[0]!;
-await initialize({
-  wasmModule: await WebAssembly.compile(Deno.readFileSync(wasmPath)),
-  worker: false,
-});
+const { transform } = await startEsbuild(Deno.args[0]!);
 const decoder = new FrameDecoder<PreparationRequest>();
 for await (const chunk of Deno.stdin.readable) {
   for (const request of decoder.push(chunk)) await send(await prepare(request));

@@ -10,7 +10,6 @@ import { createRequire } from "node:module";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
 import { actionGeneric as action } from "convex/server";
 import { v } from "convex/values";
@@ -50,7 +49,10 @@ const ATTACKS: Record<string, (target: string) => unknown> = {
   requireFile: (target) => createRequire(target)(target),
   remoteModule: () => import(["https:", "", "esm.sh", "zod"].join("/")),
   npmModule: () => import(["npm", "zod"].join(":")),
-  sqlite: (target) => new DatabaseSync(target, { readOnly: true }).prepare("SELECT 1").all(),
+  sqlite: async (target) => {
+    const { DatabaseSync } = await import("node:sqlite");
+    return new DatabaseSync(target, { readOnly: true }).prepare("SELECT 1").all();
+  },
   shell: () => execSync("id").toString(),
   spawn: () =>
     settled((done, fail) =>
@@ -103,7 +105,7 @@ export const allocate = action({
 
 export const garbleFrames = action({
   handler: async () => {
-    fs.writeSync(1, "not a frame, and much longer than a header");
+    fs.writeFileSync("/dev/fd/3", "not a frame, and much longer than a header");
     await new Promise((resolve) => setTimeout(resolve, 10_000));
   },
 });
