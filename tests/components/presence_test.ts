@@ -1,9 +1,12 @@
 // @convex-dev/presence in a pushed app: heartbeats, and a worker (a component in the component)
 // that finds those who stopped.
 import assert from "node:assert/strict";
+import { App } from "../harness/app.ts";
+import { launchBrowser } from "../harness/browser.ts";
 import { httpClient, LiveClient, mutation, post, query } from "../harness/clients.ts";
 import { serverWithApp } from "../harness/pushed_app.ts";
 import type { Server } from "../harness/server.ts";
+import { bundlePage, pageHtml, servePage } from "../harness/web_page.ts";
 
 const APP = "tests/apps/components";
 const HOUR_MS = 60 * 60 * 1000;
@@ -94,4 +97,42 @@ Deno.test("presence: sessions of one user, users' data and rooms", async () => {
   await client.mutation(mutation("presence:removeUser"), { roomId: "room", userId: "ann" });
   assert.deepEqual(await list(), []);
   assert.deepEqual(await rooms(), ["other"]);
+});
+
+Deno.test({
+  name: "presence: pages with the React hook see each other come and go",
+  // Playwright keeps handles of the browser process until it has ended.
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: async () => {
+    await using server = await serverWithApp(APP);
+    await using app = await App.copy(APP);
+    const script = await bundlePage("web/presence.tsx", app.dir);
+    const html = pageHtml({ "convex-url": server.url });
+    await using site = servePage({ "/": html, "/main.js": script });
+    const browser = await launchBrowser();
+    try {
+      const open = async (user: string) => {
+        const page = await browser.newPage();
+        page.setDefaultTimeout(20_000);
+        await page.goto(`http://127.0.0.1:${site.addr.port}/?user=${user}`);
+        await page.getByText(`${user} is here`).waitFor();
+        return page;
+      };
+      const ann = await open("ann");
+      const bob = await open("bob");
+      await ann.getByText("bob is here").waitFor();
+      await bob.getByText("ann is here").waitFor();
+
+      // Bob's page says goodbye with a beacon; without, he would be here for 25 s more.
+      await bob.goto("about:blank");
+      const left = Date.now();
+      await ann.getByText("bob is away").waitFor();
+      assert.ok(Date.now() - left < 15_000);
+      await open("bob");
+      await ann.getByText("bob is here").waitFor();
+    } finally {
+      await browser.close();
+    }
+  },
 });

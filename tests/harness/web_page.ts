@@ -20,11 +20,17 @@ ${elements.join("\n")}
   return { type: "text/html; charset=utf-8", body };
 }
 
-/** The module `entry` and all that it imports as one script; a path from the repository's root. */
-export async function bundlePage(entry: string): Promise<PageFile> {
+/**
+ * The module `entry` and all that it imports as one script. The path is one from `directory`, whose
+ * packages it uses.
+ */
+export async function bundlePage(
+  entry: string,
+  directory = fromRepository(""),
+): Promise<PageFile> {
   const output = await new Deno.Command(Deno.execPath(), {
     args: ["bundle", "--quiet", "--platform=browser", "--minify", entry],
-    cwd: fromRepository(""),
+    cwd: directory,
     env: { DENO_NO_UPDATE_CHECK: "1" },
     stdin: "null",
   }).output();
