@@ -122,11 +122,20 @@ export class BackfillChunk {
     const end = Math.min(this.#written + STEP_DOCUMENTS, this.#entries.length);
     for (; this.#written < end; this.#written++) {
       const { key, doc, ts } = this.#entries[this.#written]!;
-      // Of a document that was changed or deleted since, the committer has seen to the entries.
-      if (writer.revisionOf(doc) === ts) writer.insertEntry(this.index.id, key, doc);
+      const current = writer.revisionOf(doc) === ts ? key : this.#currentKey(writer, doc);
+      if (current !== null) writer.insertEntry(this.index.id, current, doc);
     }
     if (this.isWritten && this.#lastDoc !== null) {
       writer.writeMeta(progressKey(this.index.id), this.#lastDoc);
     }
+  }
+
+  /**
+   * The key of a document that was changed since it was collected; null if it was deleted. The
+   * committer has added the entry only if the change gave the document another key.
+   */
+  #currentKey(writer: DocumentWriter, doc: number): IndexKey | null {
+    const document = writer.documentAt(doc);
+    return document && keyOf(this.index, parseDocument(document.json), document.id);
   }
 }

@@ -56,6 +56,12 @@ Deno.test("chunks are filled and written in steps, and go on behind the last one
       transaction(committer, [{ tablet: TABLET, id: deleted, json: null, isNew: false }]),
     );
     await write(second);
+    // The committer adds entries only where a change gives a document another key.
+    const entryOfChanged = db.prepare(
+      "SELECT count(*) AS n FROM entries e JOIN documents d ON d.doc = e.doc " +
+        "WHERE e.idx = ? AND d.id = ?",
+    ).get(NEW_INDEX.id, changed) as { n: number };
+    assert.equal(entryOfChanged.n, 1);
     const rows = db.prepare(
       "SELECT count(*) AS n FROM entries e LEFT JOIN documents d ON d.doc = e.doc " +
         "WHERE e.idx = ? AND d.doc IS NULL",

@@ -61,6 +61,7 @@ export class DocumentWriter {
   readonly #find: StatementSync;
   readonly #scan: StatementSync;
   readonly #revisionOf: StatementSync;
+  readonly #documentAt: StatementSync;
   readonly #insertDocument: StatementSync;
   readonly #updateDocument: StatementSync;
   readonly #deleteDocument: StatementSync;
@@ -99,6 +100,7 @@ export class DocumentWriter {
         "WHERE e.idx = ? AND e.key >= ? AND e.key < ? ORDER BY e.key LIMIT ?",
     );
     this.#revisionOf = arrayStatement(db, "SELECT ts FROM documents WHERE doc = ?");
+    this.#documentAt = arrayStatement(db, "SELECT id, json FROM documents WHERE doc = ?");
     this.#insertDocument = db.prepare(
       "INSERT INTO documents (doc, tablet, id, ts, size, json) VALUES (?, ?, ?, ?, ?, ?)",
     );
@@ -213,6 +215,12 @@ export class DocumentWriter {
   revisionOf(doc: number): number | null {
     const row = this.#revisionOf.get(doc) as unknown as [number] | undefined;
     return row?.[0] ?? null;
+  }
+
+  /** The document with the row number, as it is now; null if it was deleted. */
+  documentAt(doc: number): { readonly id: string; readonly json: string } | null {
+    const row = this.#documentAt.get(doc) as unknown as [string, string] | undefined;
+    return row === undefined ? null : { id: row[0], json: row[1] };
   }
 
   /** Adds a document; returns its row number. */
