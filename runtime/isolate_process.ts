@@ -15,6 +15,8 @@ export interface IsolateProcessOptions<Incoming = FromIsolate> {
   readonly allowNet: boolean;
   /** Hosts, addresses and networks that it may not reach all the same. */
   readonly denyNet?: readonly string[];
+  /** Variables for Deno itself; the program has no permission to read them. */
+  readonly variables?: Readonly<Record<string, string>>;
   /** V8 kills the process when its old generation grows beyond. */
   readonly heapMebibytes: number;
   /** More flags for V8. */
@@ -83,7 +85,8 @@ export class IsolateProcess<Outgoing = ToIsolate, Incoming = FromIsolate> {
     options: IsolateProcessOptions<Incoming>,
   ): IsolateProcess<Outgoing, Incoming> {
     const args = isolateArguments(options);
-    const command = { executable: Deno.execPath(), args, env: isolateEnvironment() };
+    const env = { ...isolateEnvironment(), ...options.variables };
+    const command = { executable: Deno.execPath(), args, env };
     return IsolateProcess.start<Outgoing, Incoming>(command, options.onFrames);
   }
 

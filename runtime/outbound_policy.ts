@@ -29,6 +29,25 @@ export interface OutboundPolicy {
 
 export const NO_OUTBOUND_POLICY: OutboundPolicy = { denied: [], ipv4Only: false };
 
+/** Of the server's own environment: ways out that Deno's `fetch` knows, and authorities to trust. */
+const OUTBOUND_VARIABLES = [
+  ...["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"],
+  ...["DENO_CERT", "DENO_TLS_CA_STORE"],
+];
+
+/**
+ * The variables that let the actions of a server behind a proxy out. None where a policy denies
+ * addresses: the proxy would connect to them.
+ */
+export function outboundVariables(
+  { denied }: OutboundPolicy,
+  valueOf: (name: string) => string | undefined,
+): Record<string, string> {
+  if (denied.length > 0) return {};
+  const given = OUTBOUND_VARIABLES.map((name) => [name, valueOf(name)]);
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+}
+
 /**
  * @param list hosts, addresses, IPv4 networks and `private`, with commas
  * @throws Error when an entry is none of these

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseOutboundPolicy } from "./outbound_policy.ts";
+import { NO_OUTBOUND_POLICY, outboundVariables, parseOutboundPolicy } from "./outbound_policy.ts";
 
 Deno.test("a list of hosts, addresses and networks is taken as it is", () => {
   const entries = [
@@ -29,3 +29,12 @@ for (
     assert.throws(() => parseOutboundPolicy(entry), /is no host, address or IPv4 network/);
   });
 }
+
+Deno.test("a proxy is passed on, unless it would connect to what is denied", () => {
+  const values: Record<string, string> = { HTTPS_PROXY: "http://proxy:3128", SECRET: "x" };
+  const valueOf = (name: string) => values[name];
+  assert.deepEqual(outboundVariables(NO_OUTBOUND_POLICY, valueOf), {
+    HTTPS_PROXY: "http://proxy:3128",
+  });
+  assert.deepEqual(outboundVariables(parseOutboundPolicy("private"), valueOf), {});
+});

@@ -17,7 +17,7 @@ import { NodeLauncher, nodeProcessMark } from "./node_launcher.ts";
 import { NodePool } from "./node_pool.ts";
 import { registerNodeSyscalls } from "./node_syscalls.ts";
 import { endOrphans } from "./orphans.ts";
-import { NO_OUTBOUND_POLICY, type OutboundPolicy } from "./outbound_policy.ts";
+import { NO_OUTBOUND_POLICY, type OutboundPolicy, outboundVariables } from "./outbound_policy.ts";
 import { Pool } from "./pool.ts";
 import { isSystemModule, runSystemQuery, type SystemFunctions } from "./system_functions.ts";
 import { runCall, type SessionRequest, TransactionRunner } from "./transaction_runner.ts";
@@ -149,6 +149,7 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
         ...program,
         allowNet: true,
         denyNet: outbound.denied,
+        variables: outboundVariables(outbound, (name) => Deno.env.get(name)),
         heapMebibytes: ISOLATE_OWN_HEAP_MEBIBYTES + ACTION_HEAPS * limits.heapMebibytes,
       },
       init: init("actions"),

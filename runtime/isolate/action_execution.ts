@@ -12,7 +12,6 @@ import type { StreamFrame } from "../stream_frames.ts";
 import { syscallError } from "../syscall_error.ts";
 import type { FunctionError, FunctionResult, HttpRequestHead, LogLevel } from "../types.ts";
 import type { ActionCode } from "./action_code.ts";
-import type { ActionInstances } from "./action_instances.ts";
 import { GET_BLOB, receiveBlob, STORE_BLOB, storeRequest } from "./action_storage.ts";
 import { ActionClock } from "./clock.ts";
 import { ExecutionConsole, LogLines } from "./console.ts";
@@ -33,6 +32,8 @@ import {
   componentCode,
   environmentVariable,
   ImportedModules,
+  loadEntry,
+  loadPrivately,
   requireExport,
   type SystemUrls,
 } from "./imported_modules.ts";
@@ -44,6 +45,7 @@ import {
   ACTION_RESULT_WARNING,
   warnNearLimit,
 } from "./limit_warnings.ts";
+import type { PrivateRealm } from "./private_realm.ts";
 import { RandomStream } from "./random.ts";
 import { runInScope, type Scope, type ScopeOperations } from "./scope.ts";
 import {
@@ -61,7 +63,8 @@ export interface ActionServices {
   readonly usage: LimitUsage;
   send(frame: FromIsolate): void;
   clearTimer(id: number): void;
-  readonly instances: ActionInstances;
+  /** Entries, as component and path, whose functions tried to change built-in objects. */
+  readonly patchingEntries: Set<string>;
 }
 
 interface PendingReply {
@@ -71,6 +74,7 @@ interface PendingReply {
 }
 
 const SEED_BYTES = 32;
+const PATCHING_ENTRIES_MAX = 1000;
 const NO_HTTP_ACTIONS = "This Convex deployment does not have HTTP actions enabled.";
 
 export class ActionExecution implements ScopeOperations {
@@ -153,7 +157,7 @@ export class ActionExecution implements ScopeOperations {
     warnNearLimit(this.#log, ACTION_ARGUMENTS_WARNING, bytes, limits.argsBytes);
     if (isNode) {
       checkNodeArguments(bytes, limits);
-      this.#modules = this.#noModules();
+      this.#modules = this.#newModules(null);
       return () => this.#runInNode(found.returns);
     }
     const registered = requireExport(this.#import(), path.module, path.name);
@@ -197,7 +201,7 @@ export class ActionExecution implements ScopeOperations {
     const { code } = this.#services.code.use((view) => view);
     requireRunning(code);
     const exists = code.module(path.component, path.module) !== null;
-    const exports = exists ? this.#import() : (this.#modules = this.#noModules(), null);
+    const exports = exists ? this.#import() : (this.#modules = this.#newModules(null), null);
     return async () => {
       if (exports === null) await exchange.notFound(NO_HTTP_ACTIONS);
       else await exchange.run(requireExport(exports, path.module, path.name));
@@ -207,27 +211,30 @@ export class ActionExecution implements ScopeOperations {
 
   #import(): ModuleExports {
     const { component, module } = this.#call.path;
-    const { instances } = this.#services;
-    const { modules, exports } = instances.take(component, module, this.#code());
+    const { patchingEntries } = this.#services;
+    const entry = `${component}\0${module}`;
+    const create = (realm: PrivateRealm | null) => this.#newModules(realm);
+    // Actions have effects: they cannot run again when they try to change built-ins half-way.
+    const { modules, exports } = patchingEntries.has(entry)
+      ? loadPrivately(module, create)
+      : loadEntry(module, create, true);
     this.#modules = modules;
     for (const line of this.#modules.logLines) this.#log.append(line);
     return exports;
   }
 
-  /** No module is evaluated yet: the scope of a run that needs none. */
-  #noModules(): ImportedModules {
-    return new ImportedModules(this.#code(), this.#services.limits);
+  #newModules(realm: PrivateRealm | null): ImportedModules {
+    const { code, urls, limits } = this.#services;
+    const { component } = this.#call.path;
+    return new ImportedModules(lazyCode(code, component, urls), limits, {}, null, realm);
   }
 
-  #code(): ComponentCode {
-    const { code, urls } = this.#services;
-    return lazyCode(code, this.#call.path.component, urls);
-  }
-
+  /** Too late for this run, not for the next. */
   #noteRefusedWrite(): void {
     if (this.#modules?.realm !== null) return;
     const { component, module } = this.#call.path;
-    this.#services.instances.noteRefusedWrite(component, module);
+    const { patchingEntries } = this.#services;
+    if (patchingEntries.size < PATCHING_ENTRIES_MAX) patchingEntries.add(`${component}\0${module}`);
   }
 
   #createScope(): Scope {
@@ -245,7 +252,7 @@ export class ActionExecution implements ScopeOperations {
         jsSyscall: (name, args) => this.#jsSyscall(name, args),
       },
       operations: this,
-      globals: modules.globalsForRun(),
+      globals: modules.globals,
       environmentVariable: (name) =>
         code.use((view) => environmentVariable(view.code, component, urls, name)),
       refusedWrite: () => this.#noteRefusedWrite(),
