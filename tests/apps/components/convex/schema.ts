@@ -14,4 +14,10 @@ export default defineSchema({
   }).index("by_number", ["number"]),
   // reminders.ts
   reminders: defineTable({ text: v.string() }),
+  // tasks.ts
+  attempts: defineTable({ task: v.string(), alongside: v.number(), running: v.boolean() })
+    .index("by_task", ["task"]).index("by_running", ["running"]),
+  outcomes: defineTable({ task: v.string(), outcome: v.any() }).index("by_task", ["task"]),
+  // chat.ts
+  readers: defineTable({ stream: v.string(), tokens: v.number() }).index("by_stream", ["stream"]),
 });

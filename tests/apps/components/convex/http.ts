@@ -1,0 +1,9 @@
+// The routes of the packages that have some.
+import { httpRouter } from "convex/server";
+import { answer } from "./chat";
+import { webhook } from "./emails";
+
+const http = httpRouter();
+http.route({ path: "/chat-stream", method: "POST", handler: answer });
+http.route({ path: "/resend-webhook", method: "POST", handler: webhook });
+export default http;
