@@ -35,7 +35,7 @@ export function httpClient(server: Pick<Server, "url">): ConvexHttpClient {
 
 /** A client with a live connection, closed when it is disposed of. */
 export class LiveClient extends ConvexClient implements AsyncDisposable {
-  constructor(server: Server) {
+  constructor(server: Pick<Server, "url">) {
     super(server.url, { logger: false, unsavedChangesWarning: false });
   }
 
