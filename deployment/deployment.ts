@@ -27,6 +27,7 @@ import { checkComponentPath } from "../sync/function_path.ts";
 import { SyncServer } from "../sync/sync_server.ts";
 import { AdminKeys } from "./admin_key.ts";
 import { type AuditOrigin, type AuditPageRequest, listAuditEntries } from "./audit_log.ts";
+import { FIXED_LIMITS } from "./fixed_limits.ts";
 import { readAuthProviders } from "./auth_evaluation.ts";
 import { ProviderDocuments } from "./authentication/provider_documents.ts";
 import { TokenVerifier } from "./authentication/token_verifier.ts";
@@ -328,15 +329,19 @@ export class Deployment {
     await this.#configuration.updateCanonicalUrl(destination, url, origin);
   }
 
-  /** Each limit on functions with its unit and the highest use since the start. */
+  /** Each limit with its unit and the highest use since the start; those that never change without. */
   limits(): Json {
     const values = { ...this.engine.limits, ...this.runtime.limits };
     this.runtime.usage.note("tables", this.engine.catalog.activeUserTables);
-    const entries = Object.entries(LIMITS) as [LimitName, string][];
-    return Object.fromEntries(entries.map(([name, unit]) => [
+    const changeable = (Object.entries(LIMITS) as [LimitName, string][]).map(([name, unit]) => [
       name,
       { limit: values[name], unit, highest: this.runtime.usage.highest(name) },
-    ]));
+    ]);
+    const fixed = Object.entries(FIXED_LIMITS).map(([name, limit]) => [
+      name,
+      { ...limit, isFixed: true },
+    ]);
+    return Object.fromEntries([...changeable, ...fixed]);
   }
 
   async pause(origin: AuditOrigin): Promise<void> {

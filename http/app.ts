@@ -25,6 +25,7 @@ import { addStorageRoutes, UPLOAD_PATH } from "./storage_api.ts";
 import { createSiteApp } from "./site.ts";
 import { addSchedulerRoutes } from "./scheduler_api.ts";
 import { syncPathVersion, upgradeToSync } from "./sync_upgrade.ts";
+import { addTableRoutes } from "./table_api.ts";
 
 /** HTTP actions, on the API port. */
 const SITE_PREFIX = "/http";
@@ -42,6 +43,7 @@ export function createApiApp(deployment: Deployment): HttpHandler {
   addDeployRoutes(routes, deployment);
   addEnvironmentRoutes(routes, deployment);
   addComponentRoutes(routes, deployment);
+  addTableRoutes(routes, deployment);
   addLogRoutes(routes, deployment);
   addSchedulerRoutes(routes, deployment);
   addStorageRoutes(routes, deployment);

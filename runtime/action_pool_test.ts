@@ -10,7 +10,12 @@ interface Harness {
   run(name: string, onLog?: (line: LogLine) => void): Promise<ActionOutcome>;
 }
 
-async function withPool(body: (harness: Harness) => Promise<void>) {
+const ACTION_TIME_MS = 2_000;
+
+async function withPool(
+  body: (harness: Harness) => Promise<void>,
+  actionTimeMs: number = ACTION_TIME_MS,
+) {
   let lastIsolate = 0;
   let lastCall = 0;
   const pool = new ActionPool({
@@ -27,7 +32,7 @@ async function withPool(body: (harness: Harness) => Promise<void>) {
       assert.equal(name, "test/double");
       return Promise.resolve({ ok: true, value: String(2 * JSON.parse(args)) });
     },
-    limits: { ...DEFAULT_RUNTIME_LIMITS, actionTimeMs: 2_000 },
+    limits: { ...DEFAULT_RUNTIME_LIMITS, actionTimeMs },
     usage: new LimitUsage(),
     onFault: () => {},
   });
@@ -89,7 +94,7 @@ Deno.test("actions whose isolate runs out of memory fail, later ones get a new i
     });
     await assert.rejects(run("crash"), /Your request couldn't be completed. Try again later./);
     assert.ok((await run("plain")).result.ok);
-  }));
+  }, DEFAULT_RUNTIME_LIMITS.actionTimeMs));
 
 Deno.test("closing fails what runs", async () => {
   let running: Promise<unknown> = Promise.resolve();

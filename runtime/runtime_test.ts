@@ -226,6 +226,33 @@ Deno.test("an isolate's conflict with a write of the server itself", () =>
     assert.equal(await query("read", { id }), 505);
   }));
 
+Deno.test("a mutation that meets a conflict on every try says with what, and changes nothing", () =>
+  withRuntime(async ({ engine, mutation, query }) => {
+    const id = await mutation("create") as string;
+    let isOver = false;
+    const write = async () => {
+      while (!isOver) {
+        await engine.transact((tx) => void tx.database("").patch(id, { n: 7_000 }), "m.js:other");
+        await engine.transact((tx) => void tx.database("").patch(id, { n: 8_000 }), "m.js:other");
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    };
+    const writing = write();
+    try {
+      await assert.rejects(mutation("spin", { id, ms: 60 }), {
+        code: "OptimisticConcurrencyControlFailure",
+        message: 'Documents read from or written to the "counters" table changed while this ' +
+          "mutation was being run and on every subsequent retry. " +
+          `A call to "m.js:other" changed the document with ID "${id}". ` +
+          "See https://docs.convex.dev/error#1",
+      });
+    } finally {
+      isOver = true;
+      await writing;
+    }
+    assert.equal(await query("read", { id }), 8_000);
+  }));
+
 Deno.test("endless loops and memory bombs end with the platform's texts, others go on", () =>
   withRuntime(async ({ mutation, query }) => {
     const id = await mutation("create");

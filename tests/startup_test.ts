@@ -80,6 +80,8 @@ Deno.test("limits from a file, and how near functions came to them", async () =>
   assert.deepEqual(limits.tables, { limit: 2, unit: "tables", highest: null });
   assert.deepEqual(limits.documentNesting, { limit: 16, unit: "levels", highest: null });
   assert.deepEqual(limits.userTimeMs, { limit: 1000, unit: "milliseconds", highest: null });
+  assert.deepEqual(limits.indexesPerTable, { limit: 64, unit: "indexes", isFixed: true });
+  assert.deepEqual(limits.arrayLength, { limit: 8192, unit: "elements", isFixed: true });
 });
 
 Deno.test("a busy port", async () => {

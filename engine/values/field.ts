@@ -3,8 +3,8 @@
 import { userError } from "../errors.ts";
 import { isValueObject, type Value, type ValueObject } from "./value.ts";
 
-const FIELD_NAME_LENGTH_MAX = 1024;
-const IDENTIFIER_LENGTH_MAX = 64;
+export const FIELD_NAME_LENGTH_MAX = 1024;
+export const IDENTIFIER_LENGTH_MAX = 64;
 
 const FIELD_NAME = /^(?!\$)[\x20-\x7e]{0,1024}$/;
 const IDENTIFIER = /^(?!_+$)[A-Za-z_][A-Za-z0-9_]{0,63}$/;

@@ -10,10 +10,10 @@ import type {
 import { isJsonObject, type Json, type JsonObject } from "./value.ts";
 
 /** Fields of a database index, the appended `_creationTime` included. */
-const INDEX_FIELDS_MAX = 16;
-const FILTER_FIELDS_MAX = 16;
+export const INDEX_FIELDS_MAX = 16;
+export const FILTER_FIELDS_MAX = 16;
 const DIMENSIONS_MIN = 2;
-const DIMENSIONS_MAX = 4096;
+export const DIMENSIONS_MAX = 4096;
 
 type IndexParser<T> = (json: JsonObject, indexName: string, staged: boolean, table: string) => T;
 

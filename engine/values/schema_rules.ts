@@ -7,7 +7,7 @@ import type { TableDefinition } from "./schema.ts";
 import type { Validator } from "./validator.ts";
 
 /** All kinds together, staged ones included. */
-const INDEXES_PER_TABLE_MAX = 64;
+export const INDEXES_PER_TABLE_MAX = 64;
 
 /** @throws PlatformError for the first rule that the table breaks. */
 export function checkTable(table: TableDefinition, schemaValidation: boolean): void {

@@ -11,10 +11,11 @@
 // The rewriting also turns esbuild's `__name(fn, "name")` calls, half of the cost of a fresh instance,
 // into function expressions that carry the name themselves.
 
-import { parse } from "acorn";
+import { type Comment, parse } from "acorn";
 import MagicString from "magic-string";
 import { analyzeScopes, childrenOf, isFieldInitializer, isFunction, type Node } from "./scopes.ts";
 import type { Scope } from "./scopes.ts";
+import { findForeignWrite } from "./foreign_writes.ts";
 import { findObstacle, isProxyConstruction } from "./obstacles.ts";
 import { inlineNames } from "./keep_names.ts";
 
@@ -38,8 +39,13 @@ export function instrumentModule(source: string): InstrumentedModule {
     return { code: source, map: identityMap(source), obstacle: "it names a hook of the runtime" };
   }
   let program: Node;
+  const comments: Comment[] = [];
   try {
-    program = parse(source, { ecmaVersion: "latest", sourceType: "module" }) as Node;
+    program = parse(source, {
+      ecmaVersion: "latest",
+      sourceType: "module",
+      onComment: comments,
+    }) as Node;
   } catch {
     return { code: source, map: identityMap(source), obstacle: "it could not be parsed" };
   }
@@ -47,7 +53,7 @@ export function instrumentModule(source: string): InstrumentedModule {
   inlineNames(program, text);
   const scopes = analyzeScopes(program);
   const editor = new Editor(text, scopes);
-  editor.module(program);
+  editor.module(program, findForeignWrite(program, scopes, comments));
   editor.visit(program, null);
   const root = scopes.get(program)!;
   const obstacle = root.assignedByInner !== null
@@ -72,11 +78,12 @@ class Editor {
     private readonly scopes: ReadonlyMap<Node, Scope>,
   ) {}
 
-  /** The module's own bindings: the isolate always gets them. */
-  module(program: Node): void {
+  /** The module's own bindings, and whether its functions may write to what they did not make. */
+  module(program: Node, foreignWrite: string | null): void {
     const names = [...this.scopes.get(program)!.declared];
     const thunks = names.map((name) => `()=>${name}`).join(",");
-    this.text.appendLeft(0, `__scope&&__scope([${thunks}],false);`);
+    const write = JSON.stringify(foreignWrite);
+    this.text.appendLeft(0, `__scope&&__scope([${thunks}],false,${write});`);
   }
 
   visit(node: Node, parent: Node | null): void {

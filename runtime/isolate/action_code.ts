@@ -30,7 +30,7 @@ export class ActionCode {
   /** Runs `body`, synchronous, over one view of the database; nested uses share it. */
   use<T>(body: (view: OpenView) => T): T {
     if (this.#open !== null) return body(this.#open);
-    return this.#reader.batch(({ latest }) => {
+    return this.#reader.batch(({ latest, configuration }) => {
       const { limits, cursorCipher } = this.#options;
       // Nobody wants the read set, and nothing is written.
       const tx = new Transaction(latest, {
@@ -40,7 +40,7 @@ export class ActionCode {
         cursorCipher,
       });
       this.#open = {
-        code: new CodeView(latest, this.#cache).access(tx),
+        code: new CodeView(latest, this.#cache, configuration).access(tx),
         catalog: latest.catalog,
       };
       try {

@@ -12,6 +12,7 @@ import type { StreamFrame } from "../stream_frames.ts";
 import { syscallError } from "../syscall_error.ts";
 import type { FunctionError, FunctionResult, HttpRequestHead, LogLevel } from "../types.ts";
 import type { ActionCode } from "./action_code.ts";
+import type { ActionInstances } from "./action_instances.ts";
 import { GET_BLOB, receiveBlob, STORE_BLOB, storeRequest } from "./action_storage.ts";
 import { ActionClock } from "./clock.ts";
 import { ExecutionConsole, LogLines } from "./console.ts";
@@ -32,8 +33,6 @@ import {
   componentCode,
   environmentVariable,
   ImportedModules,
-  loadEntry,
-  loadPrivately,
   requireExport,
   type SystemUrls,
 } from "./imported_modules.ts";
@@ -45,7 +44,6 @@ import {
   ACTION_RESULT_WARNING,
   warnNearLimit,
 } from "./limit_warnings.ts";
-import type { PrivateRealm } from "./private_realm.ts";
 import { RandomStream } from "./random.ts";
 import { runInScope, type Scope, type ScopeOperations } from "./scope.ts";
 import {
@@ -63,8 +61,7 @@ export interface ActionServices {
   readonly usage: LimitUsage;
   send(frame: FromIsolate): void;
   clearTimer(id: number): void;
-  /** Entries, as component and path, whose functions tried to change built-in objects. */
-  readonly patchingEntries: Set<string>;
+  readonly instances: ActionInstances;
 }
 
 interface PendingReply {
@@ -74,7 +71,6 @@ interface PendingReply {
 }
 
 const SEED_BYTES = 32;
-const PATCHING_ENTRIES_MAX = 1000;
 const NO_HTTP_ACTIONS = "This Convex deployment does not have HTTP actions enabled.";
 
 export class ActionExecution implements ScopeOperations {
@@ -157,7 +153,7 @@ export class ActionExecution implements ScopeOperations {
     warnNearLimit(this.#log, ACTION_ARGUMENTS_WARNING, bytes, limits.argsBytes);
     if (isNode) {
       checkNodeArguments(bytes, limits);
-      this.#modules = this.#newModules(null);
+      this.#modules = this.#noModules();
       return () => this.#runInNode(found.returns);
     }
     const registered = requireExport(this.#import(), path.module, path.name);
@@ -201,7 +197,7 @@ export class ActionExecution implements ScopeOperations {
     const { code } = this.#services.code.use((view) => view);
     requireRunning(code);
     const exists = code.module(path.component, path.module) !== null;
-    const exports = exists ? this.#import() : (this.#modules = this.#newModules(null), null);
+    const exports = exists ? this.#import() : (this.#modules = this.#noModules(), null);
     return async () => {
       if (exports === null) await exchange.notFound(NO_HTTP_ACTIONS);
       else await exchange.run(requireExport(exports, path.module, path.name));
@@ -211,30 +207,27 @@ export class ActionExecution implements ScopeOperations {
 
   #import(): ModuleExports {
     const { component, module } = this.#call.path;
-    const { patchingEntries } = this.#services;
-    const entry = `${component}\0${module}`;
-    const create = (realm: PrivateRealm | null) => this.#newModules(realm);
-    // Actions have effects: they cannot run again when they try to change built-ins half-way.
-    const { modules, exports } = patchingEntries.has(entry)
-      ? loadPrivately(module, create)
-      : loadEntry(module, create, true);
+    const { instances } = this.#services;
+    const { modules, exports } = instances.take(component, module, this.#code());
     this.#modules = modules;
     for (const line of this.#modules.logLines) this.#log.append(line);
     return exports;
   }
 
-  #newModules(realm: PrivateRealm | null): ImportedModules {
-    const { code, urls, limits } = this.#services;
-    const { component } = this.#call.path;
-    return new ImportedModules(lazyCode(code, component, urls), limits, {}, null, realm);
+  /** No module is evaluated yet: the scope of a run that needs none. */
+  #noModules(): ImportedModules {
+    return new ImportedModules(this.#code(), this.#services.limits);
   }
 
-  /** Too late for this run, not for the next. */
+  #code(): ComponentCode {
+    const { code, urls } = this.#services;
+    return lazyCode(code, this.#call.path.component, urls);
+  }
+
   #noteRefusedWrite(): void {
     if (this.#modules?.realm !== null) return;
     const { component, module } = this.#call.path;
-    const { patchingEntries } = this.#services;
-    if (patchingEntries.size < PATCHING_ENTRIES_MAX) patchingEntries.add(`${component}\0${module}`);
+    this.#services.instances.noteRefusedWrite(component, module);
   }
 
   #createScope(): Scope {
@@ -252,7 +245,7 @@ export class ActionExecution implements ScopeOperations {
         jsSyscall: (name, args) => this.#jsSyscall(name, args),
       },
       operations: this,
-      globals: modules.globals,
+      globals: modules.globalsForRun(),
       environmentVariable: (name) =>
         code.use((view) => environmentVariable(view.code, component, urls, name)),
       refusedWrite: () => this.#noteRefusedWrite(),

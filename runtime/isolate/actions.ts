@@ -4,6 +4,7 @@ import type { RunCall } from "../frames.ts";
 import type { HttpRequestHead } from "../types.ts";
 import { ActionCode } from "./action_code.ts";
 import { ActionExecution, type ActionServices } from "./action_execution.ts";
+import { ActionInstances } from "./action_instances.ts";
 import { CodeCache } from "./code_view.ts";
 import type { FramePipe } from "./frame_pipe.ts";
 import { clearTimer } from "./realm_network.ts";
@@ -21,7 +22,7 @@ export async function serveActions(pipe: FramePipe, options: TransactionsOptions
     send: options.send,
     usage: services.usage,
     clearTimer,
-    patchingEntries: new Set(),
+    instances: new ActionInstances(services.limits),
   };
   const start = (callId: number, call: RunCall, http: HttpRequestHead | null) => {
     const onEnd = () => running.delete(callId);

@@ -1,7 +1,7 @@
 // The isolate's end of the pipe to the host.
 
 import { FrameDecoder, FrameEncoder, type FromIsolate, type ToIsolate } from "../frames.ts";
-import { readInput, readInputAsync, writeOutput } from "./host.ts";
+import { nextTurn, readInput, readInputAsync, writeOutput } from "./host.ts";
 
 const READ_BYTES = 256 * 1024;
 
@@ -10,10 +10,23 @@ export class FramePipe {
   readonly #encoder = new FrameEncoder();
   readonly #buffer = new Uint8Array(READ_BYTES);
   readonly #received: ToIsolate[] = [];
+  #isFlushDue = false;
 
+  /** Sends a frame now, after those that wait. */
   send(frame: FromIsolate): void {
     this.#encoder.add(frame);
     writeOutput(this.#encoder.take());
+  }
+
+  /** Sends a frame together with what follows it in this turn of the event loop. */
+  sendSoon(frame: FromIsolate): void {
+    this.#encoder.add(frame);
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    nextTurn(() => {
+      this.#isFlushDue = false;
+      if (this.#encoder.size > 0) writeOutput(this.#encoder.take());
+    });
   }
 
   /** A frame that has already arrived completely, if any. */

@@ -16,6 +16,7 @@ import type { ScopeReports } from "./instance_seal.ts";
 import { type ModuleExports, ModuleInstances, type ModuleProvider } from "./module_loader.ts";
 import { PrivateRealm } from "./private_realm.ts";
 import { RandomStream } from "./random.ts";
+import { replaceRouteMaps } from "./route_map.ts";
 import { runInScope, type Scope, type ScopeClock, type ScopeSyscalls } from "./scope.ts";
 
 /** Origins that every component sees in `process.env`. */
@@ -181,11 +182,21 @@ export class ImportedModules {
     return this.realm === null && (this.#refusedWrite || this.#instances.seemsToPatch);
   }
 
-  /** Tries to make the instances unchangeable; says what stands in the way. */
-  seal(): string | null {
-    const obstacle = this.#instances.seal([...this.globals.values()]);
+  /**
+   * Tries to make the instances unchangeable; says what stands in the way.
+   * @param others objects that belong to them and that nothing leads to.
+   */
+  seal(others: readonly unknown[] = []): string | null {
+    const obstacle = this.#instances.seal([...this.globals.values(), ...others]);
     this.isSealed = obstacle === null;
     return obstacle;
+  }
+
+  /** The same for actions; the router's tables, if the module exports one, need not be frozen. */
+  sealForActions(exports: ModuleExports): string | null {
+    const write = this.#instances.foreignWrite();
+    if (write !== null) return write;
+    return this.seal(this.evaluate(() => replaceRouteMaps(exports.default)));
   }
 
   /** Names assigned on `globalThis`, for one run. */

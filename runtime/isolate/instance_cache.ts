@@ -64,9 +64,9 @@ export class InstanceCache {
       ? ready
       : this.#load(key, path, code, isPrivate);
     if (loaded.exports.experimental_reuseContext === true) {
-      put(this.#kept, key, loaded);
+      putBounded(this.#kept, key, loaded);
     } else {
-      put(this.#wanted, key, { component, path });
+      putBounded(this.#wanted, key, { component, path });
     }
     return loaded;
   }
@@ -77,7 +77,7 @@ export class InstanceCache {
     const kept = this.#kept.get(key);
     if (kept === undefined || !kept.modules.isSealed) return;
     this.#kept.delete(key);
-    put(this.#singleUse, key, kept.modules);
+    putBounded(this.#singleUse, key, kept.modules);
   }
 
   /** A run tried to change built-in objects: from now on every run gets a realm of its own. */
@@ -85,7 +85,7 @@ export class InstanceCache {
     const key = `${component}\0${path}`;
     this.#kept.delete(key);
     this.#ready.delete(key);
-    put(this.#private, key, modules);
+    putBounded(this.#private, key, modules);
   }
 
   /** Whether {@link prepareOne} has something to do. */
@@ -102,7 +102,7 @@ export class InstanceCache {
     if (this.#ready.has(key)) return;
     try {
       const code = codeOf(component);
-      put(this.#ready, key, this.#load(key, path, code, isKnown(this.#private, key, code)));
+      putBounded(this.#ready, key, this.#load(key, path, code, isKnown(this.#private, key, code)));
     } catch {
       // The next run evaluates again and reports the error.
     }
@@ -116,9 +116,9 @@ export class InstanceCache {
     });
     const { modules, exports } = loaded;
     const wantsUsed = exports.experimental_reuseContext === true;
-    if (modules.realm !== null && !wantsUsed) put(this.#private, key, modules);
-    else if (modules.seal() === null || wantsUsed) put(this.#kept, key, loaded);
-    else put(this.#singleUse, key, modules);
+    if (modules.realm !== null && !wantsUsed) putBounded(this.#private, key, modules);
+    else if (modules.seal() === null || wantsUsed) putBounded(this.#kept, key, loaded);
+    else putBounded(this.#singleUse, key, modules);
     return loaded;
   }
 
@@ -127,13 +127,13 @@ export class InstanceCache {
       new ImportedModules(code, this.#limits, {}, null, realm);
     if (isPrivate) return loadPrivately(path, create);
     const loaded = loadEntry(path, create);
-    if (loaded.modules.realm !== null) put(this.#private, key, loaded.modules);
+    if (loaded.modules.realm !== null) putBounded(this.#private, key, loaded.modules);
     return loaded;
   }
 }
 
 /** Whether something is known of the entry as its code is now. */
-function isKnown(
+export function isKnown(
   entries: Map<string, ImportedModules>,
   key: string,
   code: ComponentCode,
@@ -145,7 +145,8 @@ function isKnown(
   return false;
 }
 
-function put<T>(map: Map<string, T>, key: string, value: T): void {
+/** Keeps an entry, in the place of the oldest if there are too many. */
+export function putBounded<T>(map: Map<string, T>, key: string, value: T): void {
   map.delete(key);
   if (map.size >= INSTANCES_MAX) {
     const [oldest] = map.keys();

@@ -46,6 +46,7 @@ const PLAIN_PROTOTYPES: ReadonlySet<unknown> = new Set<unknown>([
   EvalError.prototype,
   URIError.prototype,
   AggregateError.prototype,
+  TextEncoder.prototype,
 ]);
 
 /** Brand checks for objects with mutable internal slots. */
@@ -88,12 +89,30 @@ export function collectIntrinsics(realm: object): WeakSet<object> {
 export class ScopeReports {
   private readonly thunks: Thunk[] = [];
   obstacle: string | null = null;
+  #foreignWrite: string | null = null;
+  #judgedModules = 0;
 
-  /** `isState`: inner functions assign a binding of the scope. */
-  readonly report = (thunks: readonly Thunk[], isState: boolean): void => {
+  /**
+   * `isState`: inner functions assign a binding of the scope. `foreignWrite`, of the module's own
+   * scope: where its functions may write to what they did not make (null: nowhere).
+   */
+  readonly report = (
+    thunks: readonly Thunk[],
+    isState: boolean,
+    foreignWrite?: string | null,
+  ): void => {
     if (isState) this.obstacle ??= "a closure made at the top level assigns a variable";
+    if (foreignWrite !== undefined) {
+      this.#judgedModules++;
+      this.#foreignWrite ??= foreignWrite;
+    }
     for (let i = 0; i < thunks.length; i++) this.thunks.push(thunks[i]!);
   };
+
+  /** Where a run might meet a frozen object with a write; null if surely nowhere. */
+  foreignWrite(modules: number): string | null {
+    return this.#judgedModules === modules ? this.#foreignWrite : "some module was not judged";
+  }
 
   /** The values of all reported bindings. */
   values(): unknown[] {

@@ -27,8 +27,16 @@ const usage = new LimitUsage();
 /** Sends a frame and, before it, what it brought nearer to the limits. */
 function send(frame: FromIsolate): void {
   const highest = usage.takeRisen();
-  if (highest !== null) pipe.send({ type: "usage", highest });
-  pipe.send(frame);
+  const frames: FromIsolate[] = highest === null ? [frame] : [{ type: "usage", highest }, frame];
+  for (const each of frames) {
+    if (isResponse(frame)) pipe.sendSoon(each);
+    else pipe.send(each);
+  }
+}
+
+/** What the end of the action usually follows at once. */
+function isResponse({ type }: FromIsolate): boolean {
+  return type === "responseHead" || type === "chunk" || type === "end";
 }
 
 function start(): void {

@@ -146,6 +146,11 @@ export class ModuleInstances {
     return seal([...others, ...exports, ...reports.values()], isIntrinsic);
   }
 
+  /** Where a run might meet a frozen object with a write; null if surely nowhere. */
+  foreignWrite(): string | null {
+    return this.#reports?.foreignWrite(this.#modules.size) ?? null;
+  }
+
   /**
    * The exports of a module, evaluated if they are not yet.
    * @throws PlatformError when the module or one that it imports does not exist; whatever the code throws.

@@ -270,6 +270,23 @@ Deno.test("limits: a mutation beyond them leaves nothing", async () => {
   assert.equal(await client.query(query("limits:countGroup"), { group }), 0);
 });
 
+/**
+ * What the clock calls too long is not, if the processor was given to others meanwhile: then once
+ * more, and a little longer.
+ */
+async function untilTimedOut<T>(
+  ms: number,
+  attempt: (ms: number) => Promise<T>,
+  isTimedOut: (result: T) => boolean,
+): Promise<T> {
+  const deadline = Date.now() + 20_000;
+  for (let tried = ms; Date.now() < deadline; tried *= 1.1) {
+    const result = await attempt(Math.round(tried));
+    if (isTimedOut(result)) return result;
+  }
+  assert.fail("nothing timed out in 20 s");
+}
+
 Deno.test("limits: user time, which the function itself cannot catch, but its caller can", async () => {
   const text = "Function execution timed out (maximum duration: 500ms)\n";
   for (const [kind, path] of [["query", "spinInQuery"], ["mutation", "spinInMutation"]] as const) {
@@ -277,7 +294,8 @@ Deno.test("limits: user time, which the function itself cannot catch, but its ca
     assert.equal(error, text);
   }
   const client = httpClient(server);
-  assert.equal(await client.mutation(mutation("limits:callSlow"), { ms: 540 }), text);
+  const called = (ms: number) => client.mutation(mutation("limits:callSlow"), { ms });
+  assert.equal(await untilTimedOut(540, called, (message) => message !== "in time"), text);
   assert.equal(
     await client.query(query("limits:countGroup"), { group: "after the timeout" }),
     1,
@@ -286,10 +304,12 @@ Deno.test("limits: user time, which the function itself cannot catch, but its ca
 
 Deno.test("limits: time before and after an await is added up", async () => {
   assert.equal((await outcome("mutation", "limits:computeTwice", { ms: 100 })).error, null);
-  assert.equal(
-    (await outcome("mutation", "limits:computeTwice", { ms: 350 })).error,
-    "Function execution timed out (maximum duration: 500ms)\n",
+  const { error } = await untilTimedOut(
+    350,
+    (ms) => outcome("mutation", "limits:computeTwice", { ms }),
+    (twice) => twice.error !== null,
   );
+  assert.equal(error, "Function execution timed out (maximum duration: 500ms)\n");
 });
 
 Deno.test("limits: a warning of user time", async () => {
