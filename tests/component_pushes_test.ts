@@ -138,6 +138,14 @@ Deno.test("an unmounted component takes nothing: no call, write, job, file or up
   // The old address is good again.
   assert.equal((await post(uploadUrl, "on time")).status, 200);
   assert.equal((await read("second.files.all")).length, 2);
+
+  // Deleted for good, it takes nothing either.
+  await unmountSecond(app, server);
+  const componentId = new URL(url).searchParams.get("component");
+  await admin(server, "/api/delete_component", { componentId });
+  const gone = await post(uploadUrl, "late");
+  assert.deepEqual([gone.status, gone.json.code], [401, "InvalidStorageToken"]);
+  assert.equal((await fetch(url)).status, 404);
 });
 
 Deno.test("a job that is due while its component is unmounted fails", async () => {

@@ -73,18 +73,25 @@ Deno.test("aggregate: a live sum follows concurrent writers", async () => {
   assert.equal((last as { sum: number }).sum, 190);
 });
 
-Deno.test("aggregate: values without a table are grouped by the prefix of their key", async () => {
+Deno.test("aggregate: values without a table, at once and by its queue, are grouped by a prefix", async () => {
   await using server = await serverWithApp(APP);
-  const client = httpClient(server);
-  for (const [task, durationMs] of [["build", 30], ["build", 50], ["test", 900]] as const) {
-    await client.mutation(mutation("leaderboard:report"), {
+  await using client = new LiveClient(server);
+  const report = (task: string, durationMs: number, async: boolean) =>
+    client.mutation(mutation("leaderboard:report"), {
       task,
       durationMs,
       id: crypto.randomUUID(),
+      async,
     });
-  }
+  await report("build", 30, false);
+  await report("build", 50, false);
+  await report("test", 900, false);
   assert.deepEqual(await client.query(query("leaderboard:longest"), { task: "build" }), {
     key: ["build", 50],
     total: 80,
   });
+  const longest = client.watch("leaderboard:longest", { task: "build" });
+  await Promise.all([60, 70, 80].map((durationMs) => report("build", durationMs, true)));
+  const last = await longest.until((it) => (it as { total: number }).total === 290, 30_000);
+  assert.deepEqual((last as { key: unknown }).key, ["build", 80]);
 });

@@ -67,9 +67,7 @@ export const summary = query({
       sum: await scores.sum(ctx, { namespace }),
       least: (await scores.min(ctx, { namespace }))?.key ?? null,
       greatest: (await scores.max(ctx, { namespace }))?.key ?? null,
-      median: count === 0
-        ? null
-        : (await scores.at(ctx, Math.floor(count / 2), { namespace })).key,
+      median: count === 0 ? null : (await scores.at(ctx, Math.floor(count / 2), { namespace })).key,
     };
   },
 });
@@ -120,21 +118,20 @@ export const clear = mutation({
   handler: async (ctx, { game }) => await scores.clear(ctx, { namespace: game }),
 });
 
+/** Writes that are async wait in the component's queue. */
 export const report = mutation({
-  args: { task: v.string(), durationMs: v.number(), id: v.string() },
-  handler: async (ctx, { task, durationMs, id }) =>
-    await durations.insert(ctx, {
-      namespace: DURATIONS,
-      key: [task, durationMs],
-      id,
-      sumValue: durationMs,
-    }),
+  args: { task: v.string(), durationMs: v.number(), id: v.string(), async: v.boolean() },
+  handler: async (ctx, { task, durationMs, id, async }) => {
+    const key: [string, number] = [task, durationMs];
+    const item = { namespace: DURATIONS, key, id, sumValue: durationMs };
+    await durations.insert(ctx, item, { async });
+  },
 });
 
 export const longest = query({
   args: { task: v.string() },
   handler: async (ctx, { task }) => {
-    const of = { namespace: DURATIONS, bounds: { prefix: [task] as [string] } };
+    const of = { namespace: DURATIONS, bounds: { prefix: [task] as [string] }, stale: true };
     const item = await durations.max(ctx, of);
     return { key: item?.key ?? null, total: await durations.sum(ctx, of) };
   },
