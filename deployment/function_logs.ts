@@ -7,6 +7,14 @@ import type { ExecutionStats, FunctionKind, Identity, LogLine } from "../runtime
 const COMPLETIONS_MAX = 1000;
 /** Entries of any kind that are kept: an action may log without end. */
 const ENTRIES_MAX = 10_000;
+/** Estimated memory of the kept entries: a single one may have 256 lines of 32 KiB. */
+export const LOG_BYTES_MAX = 32 * 2 ** 20;
+/** Estimated memory of an entry, of a line in it, and of a UTF-16 code unit of its texts. */
+const ENTRY_BYTES = 1000;
+const LINE_BYTES = 200;
+const CODE_UNIT_BYTES = 2;
+/** Dropped entries are cleared away when they are so many, and at least half of all. */
+const DROPPED_ENTRIES_MIN = 64;
 /** How long a poll waits for the next entry. */
 export const POLL_TIMEOUT_MS = 60_000;
 
@@ -63,6 +71,7 @@ export class FunctionLogs {
   #entries: StoredEntry[] = [];
   #start = 0;
   #completions = 0;
+  #bytes = 0;
   #lastTime = 0;
   #closed = false;
   readonly #waiters = new Set<() => void>();
@@ -73,6 +82,7 @@ export class FunctionLogs {
     this.#lastTime = time;
     this.#entries.push({ time, entry });
     if (entry.type === "completion") this.#completions++;
+    this.#bytes += bytesOf(entry);
     this.#trim();
     if (this.#waiters.size > 0) this.#wakeAll();
   }
@@ -121,19 +131,33 @@ export class FunctionLogs {
     for (const wake of [...this.#waiters]) wake();
   }
 
+  /** Drops the oldest entries; the newest one stays however large it is. */
   #trim(): void {
-    while (
-      this.#completions > COMPLETIONS_MAX || this.#entries.length - this.#start > ENTRIES_MAX
-    ) {
-      if (this.#entries[this.#start]!.entry.type === "completion") this.#completions--;
+    while (this.#isTooMuch && this.#start < this.#entries.length - 1) {
+      const { entry } = this.#entries[this.#start]!;
+      if (entry.type === "completion") this.#completions--;
+      this.#bytes -= bytesOf(entry);
       this.#start++;
     }
     // Moving the array for every dropped entry would make each addition cost as much as the ring.
-    if (this.#start > ENTRIES_MAX) {
+    if (this.#start >= DROPPED_ENTRIES_MIN && this.#start * 2 >= this.#entries.length) {
       this.#entries = this.#entries.slice(this.#start);
       this.#start = 0;
     }
   }
+
+  get #isTooMuch(): boolean {
+    return this.#completions > COMPLETIONS_MAX || this.#bytes > LOG_BYTES_MAX ||
+      this.#entries.length - this.#start > ENTRIES_MAX;
+  }
+}
+
+function bytesOf(entry: LogEntry): number {
+  let units = entry.type === "completion" ? entry.error?.length ?? 0 : 0;
+  for (const { messages } of entry.logLines) {
+    for (const message of messages) units += message.length;
+  }
+  return ENTRY_BYTES + entry.logLines.length * LINE_BYTES + units * CODE_UNIT_BYTES;
 }
 
 /** The smallest number greater than `value`, which is positive. */

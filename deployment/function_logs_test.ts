@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { type CompletionEntry, FunctionLogs, type ProgressEntry } from "./function_logs.ts";
+import {
+  type CompletionEntry,
+  FunctionLogs,
+  LOG_BYTES_MAX,
+  type ProgressEntry,
+} from "./function_logs.ts";
 
 const execution = {
   kind: "mutation",
@@ -74,4 +79,19 @@ Deno.test("only the newest completions are kept, with the progress between them"
   assert.equal(completions.length, 1000);
   assert.equal(completions[0]!.entry.identifier, "c500");
   assert.equal(entries.at(-1)!.entry.identifier, "c1499");
+});
+
+Deno.test("long lines make room for fewer entries; the newest is always there", () => {
+  const logs = new FunctionLogs();
+  const messages = ["x".repeat(LOG_BYTES_MAX / 64)];
+  const logLines = [{ messages, level: "LOG", timestamp: 1, isTruncated: false } as const];
+  for (let i = 0; i < 100; i++) logs.add({ ...completion(`long${i}`), logLines }, 1000 + i);
+  const kept = logs.after(0).map(({ entry }) => entry.identifier);
+  assert.equal(kept.at(-1), "long99");
+  assert.ok(kept.length >= 30 && kept.length < 32, `${kept.length} entries`);
+  const all = { ...completion("huge"), logLines: new Array(100).fill(logLines[0]) };
+  logs.add(all, 2000);
+  assert.deepEqual(logs.after(0).map(({ entry }) => entry.identifier), ["huge"]);
+  logs.add(completion("small"), 3000);
+  assert.deepEqual(logs.after(0).map(({ entry }) => entry.identifier), ["small"]);
 });
