@@ -211,6 +211,9 @@ export class Pool implements TransactionIsolateEvents {
       this.#options.onFault(`an isolate ended (${end.reason.kind}): ${end.reason.detail}`);
     }
     this.#putBack([...end.suspects.filter((call) => this.#survives(call, end)), ...end.innocents]);
+    // Those who were next keep their turn: else each would wait behind call after call that never ends.
+    const next = end.innocents[0]?.call.kind;
+    if (next !== undefined) this.#lastKind = next === "query" ? "mutation" : "query";
     this.#replenish();
     this.#schedule();
   }
@@ -219,7 +222,9 @@ export class Pool implements TransactionIsolateEvents {
   #survives(pending: PendingCall, end: IsolateEnd): boolean {
     const overrun = end.overrun ?? (end.reason.kind === "heap" ? "memory" : null);
     if (overrun !== null && overrun !== "stuck" && end.isCertain) {
-      const message = overrunMessage(overrun, this.#options.limits);
+      const { limits } = this.#options;
+      this.#estimates.record(pending.source, limits.userTimeMs);
+      const message = overrunMessage(overrun, limits);
       pending.settle({ kind: "overrun", message });
       return false;
     }

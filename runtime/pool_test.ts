@@ -220,6 +220,25 @@ Deno.test("a flood of slow queries does not hold mutations up", () =>
     await Promise.all(flood);
   }));
 
+Deno.test("with one isolate, a mutation waits for the endless query before it, not for all", () =>
+  withPool(1, async ({ call }) => {
+    const order: string[] = [];
+    const note = (name: string, pending: Promise<CallOutcome>) =>
+      pending.then((outcome) => {
+        order.push(name);
+        return outcome;
+      });
+    // Each is handed out before the next comes: the mutation is in the isolate, behind the first query.
+    const calls: Promise<CallOutcome>[] = [];
+    for (const [kind, name] of [["query", "loop"], ["mutation", "patient"]] as const) {
+      calls.push(note(kind, call(kind, name)));
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    for (let i = 0; i < 2; i++) calls.push(note("query", call("query", "loop")));
+    await Promise.all(calls);
+    assert.deepEqual(order, ["query", "mutation", "query", "query"]);
+  }));
+
 Deno.test("an exclusive mutation waits for those of other isolates and keeps new ones away", () =>
   withPool(2, async ({ call, sink }) => {
     await call("mutation", "spin", { ms: 40 });

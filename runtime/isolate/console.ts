@@ -31,6 +31,11 @@ export class LogLines {
     this.#onLine = onLine;
   }
 
+  /** Whether lines of the function are no longer kept. */
+  get isFull(): boolean {
+    return this.#overflowed;
+  }
+
   /** UTF-8 bytes of the longest line, as far as it was kept. */
   get longestBytes(): number {
     return this.#longestBytes;
@@ -104,6 +109,7 @@ export class ExecutionConsole implements ScopeConsole {
   }
 
   write(level: "debug" | "error" | "info" | "log" | "warn" | "trace", args: unknown[]): void {
+    if (this.#log.isFull) return;
     const messages = args.map((arg) => this.#format(arg));
     if (level === "trace") {
       messages.push(currentStackText());

@@ -152,6 +152,17 @@ export const computeTwice = mutation({
   },
 });
 
+/** Waits for calls that are short enough each. */
+export const callOften = mutation({
+  args: { times: v.number(), ms: v.number() },
+  handler: async (ctx, { times, ms }): Promise<null> => {
+    const callee = makeFunctionReference<"mutation", { ms: number }, null>("limits:compute");
+    await ctx.db.insert("items", { group: "called often", text: "" });
+    for (let i = 0; i < times; i++) await ctx.runMutation(callee, { ms });
+    return null;
+  },
+});
+
 export const depth = query({
   ...amount,
   handler: async (ctx, { n }): Promise<string> => {
