@@ -94,6 +94,11 @@ Deno.test("package: convex-helpers", async () => {
   assert.deepEqual(first.titles, ["one", "two"]);
   const second = await client.query(query("helpers:merged"), { cursor: first.cursor });
   assert.deepEqual(second.titles, ["three"]);
+  const rename = (viewer: string) =>
+    client.mutation(mutation("helpers:rename"), { viewer, id: secret, title: "renamed" });
+  await assert.rejects(() => rename("bob"), /no read access or doc does not exist/);
+  await rename("ann");
+  assert.deepEqual((await seenBy("ann")).titles, ["one", "renamed"]);
   await client.mutation(mutation("helpers:unpost"), { id: secret });
   assert.equal(await countOf(), 1);
 
@@ -120,4 +125,31 @@ Deno.test("package: hono", async () => {
   await preflight.body?.cancel();
   const missing = await at("/hono/missing");
   assert.deepEqual([missing.status, await missing.text()], [404, "404 Not Found"]);
+});
+
+Deno.test("package: CORS of convex-helpers", async () => {
+  const at = (method: string, origin: string, headers: Record<string, string> = {}) =>
+    fetch(`${server.siteUrl}/shared`, {
+      method,
+      headers: { origin, ...headers },
+      body: method === "POST" ? "text" : null,
+    });
+  const preflight = await at("OPTIONS", "https://app.example", {
+    "access-control-request-method": "POST",
+    "access-control-request-headers": "x-own",
+  });
+  await preflight.body?.cancel();
+  assert.equal(preflight.status, 204);
+  const allowed = (name: string) => preflight.headers.get(`access-control-allow-${name}`);
+  assert.equal(allowed("origin"), "https://app.example");
+  assert.equal(allowed("credentials"), "true");
+  assert.match(allowed("methods")!, /POST/);
+  assert.match(allowed("headers")!, /x-own/);
+
+  const answer = await at("POST", "https://app.example");
+  assert.equal(await answer.text(), "TEXT");
+  assert.equal(answer.headers.get("access-control-allow-origin"), "https://app.example");
+  const refused = await at("POST", "https://evil.example");
+  await refused.body?.cancel();
+  assert.equal(refused.status, 403);
 });

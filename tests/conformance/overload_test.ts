@@ -62,13 +62,17 @@ Deno.test("overload: who waits too long is turned away, with the documented erro
 Deno.test("overload: a live client tries again by itself, and its mutation runs once", async () => {
   await using client = new LiveClient(server);
   await client.watch("limits:countGroup", { group: "retried" }).until((count) => count === 0);
-  const flooded = flood("mutation", 15);
-  const args = { n: 1, bytes: 1, group: "retried" };
-  await client.mutation(mutation("limits:write"), args);
-  const { turnedAway } = await flooded;
-  assert.ok(turnedAway > 0);
+  let count = 0;
+  // It may come in before the flood does: then once more.
+  do {
+    const flooded = flood("mutation", 15);
+    await (await fetch(`${server.url}/version`)).body?.cancel();
+    await client.mutation(mutation("limits:write"), { n: 1, bytes: 1, group: "retried" });
+    count++;
+    await flooded;
+  } while (client.connectionState().connectionCount === 1 && count < 5);
   assert.ok(client.connectionState().connectionCount > 1, "it was turned away and came back");
-  assert.equal(await countOf("retried"), 1);
+  assert.equal(await countOf("retried"), count);
 });
 
 Deno.test("overload: the mutations of others take turns with a flood of queries", async () => {

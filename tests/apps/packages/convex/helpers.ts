@@ -13,7 +13,11 @@ import { v } from "convex/values";
 import { customCtx, customMutation, customQuery } from "convex-helpers/server/customFunctions";
 import { filter } from "convex-helpers/server/filter";
 import { getManyFrom, getOneFrom } from "convex-helpers/server/relationships";
-import { wrapDatabaseReader } from "convex-helpers/server/rowLevelSecurity";
+import {
+  type Rules,
+  wrapDatabaseReader,
+  wrapDatabaseWriter,
+} from "convex-helpers/server/rowLevelSecurity";
 import { mergedStream, stream } from "convex-helpers/server/stream";
 import { Triggers } from "convex-helpers/server/triggers";
 import { zCustomQuery, zid } from "convex-helpers/server/zod4";
@@ -53,17 +57,39 @@ export const unpost = mutationWithTriggers({
   },
 });
 
+interface Viewer {
+  readonly user: DataModel["users"]["document"] | null;
+}
+const rules: Rules<Viewer, DataModel> = {
+  posts: {
+    read: ({ user }, post) => Promise.resolve(!post.secret || post.author === user?._id),
+    modify: ({ user }, post) => Promise.resolve(post.author === user?._id),
+  },
+};
+
 /** A query for a named user, who sees the secret posts of nobody else. */
 const queryAs = customQuery(query, {
   args: { viewer: v.string() },
   input: async (ctx: QueryCtx, { viewer }) => {
     const user = await filter(ctx.db.query("users"), (row) => row.name === viewer).first();
-    const db = wrapDatabaseReader({ user }, ctx.db, {
-      posts: {
-        read: ({ user }, post) => Promise.resolve(!post.secret || post.author === user?._id),
-      },
-    });
-    return { ctx: { db, user }, args: {} };
+    return { ctx: { db: wrapDatabaseReader({ user }, ctx.db, rules), user }, args: {} };
+  },
+});
+
+/** A mutation by a named user, who changes the posts of nobody else. */
+const mutationAs = customMutation(mutation, {
+  args: { viewer: v.string() },
+  input: async (ctx: MutationCtx, { viewer }) => {
+    const user = await filter(ctx.db.query("users"), (row) => row.name === viewer).first();
+    return { ctx: { db: wrapDatabaseWriter({ user }, ctx.db, rules) }, args: {} };
+  },
+});
+
+export const rename = mutationAs({
+  args: { id: v.id("posts"), title: v.string() },
+  handler: async (ctx, { id, title }) => {
+    await ctx.db.patch(id, { title });
+    return null;
   },
 });
 

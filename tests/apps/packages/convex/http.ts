@@ -1,7 +1,9 @@
-// A Hono app behind the router of the site, with the CORS middleware of its own.
+// A Hono app behind the router of the site, with the CORS middleware of its own, and routes with the CORS of
+// convex-helpers.
 import { Hono } from "hono";
 import { cors } from "hono/cors";
 import { HTTPException } from "hono/http-exception";
+import { corsRouter } from "convex-helpers/server/cors";
 import { httpActionGeneric as httpAction, httpRouter } from "convex/server";
 
 const app = new Hono();
@@ -23,4 +25,16 @@ for (const method of ["GET", "POST", "OPTIONS"] as const) {
     handler: httpAction(async (_ctx, request) => await app.fetch(request)),
   });
 }
+
+const shared = corsRouter(http, {
+  allowedOrigins: ["https://app.example"],
+  allowedHeaders: ["content-type", "x-own"],
+  allowCredentials: true,
+  enforceAllowOrigins: true,
+});
+shared.route({
+  path: "/shared",
+  method: "POST",
+  handler: httpAction(async (_ctx, request) => new Response((await request.text()).toUpperCase())),
+});
 export default http;
