@@ -206,7 +206,8 @@ export class Pool implements TransactionIsolateEvents {
       for (const pending of orphans) pending.fail(closingError());
       return;
     }
-    if (wasStarting) this.#failedStarts++;
+    // One that somebody killed as it started would have started well.
+    if (wasStarting && end.reason.kind !== "killed") this.#failedStarts++;
     if (end.overrun === null || wasStarting) {
       this.#options.onFault(`an isolate ended (${end.reason.kind}): ${end.reason.detail}`);
     }

@@ -44,6 +44,8 @@ class FakeSink implements CommitSink {
 interface Harness {
   readonly pool: Pool;
   readonly sink: FakeSink;
+  /** An argument of the isolates' processes, and of no others. */
+  readonly mark: string;
   call(
     kind: "query" | "mutation",
     name: string,
@@ -59,12 +61,14 @@ async function withPool(
   silent: readonly number[] = [],
 ) {
   const sink = new FakeSink();
+  const mark = `isolates-of-test-${crypto.randomUUID()}`;
   let lastIsolate = 0;
   let lastCall = 0;
   const pool = await Pool.start({
     isolates,
     program: {
       entry: new URL("./testdata/fake_isolate.ts", import.meta.url).pathname,
+      programArguments: [mark],
       readableFiles: ["/dev/null"],
       allowNet: false,
       heapMebibytes: 96,
@@ -116,10 +120,21 @@ async function withPool(
     );
   try {
     while (pool.pids.length < isolates) await new Promise((resolve) => setTimeout(resolve, 5));
-    await body({ pool, sink, call });
+    await body({ pool, sink, mark, call });
   } finally {
     await pool.close();
   }
+}
+
+/** Process ids of the pool's isolates, those that only start included; `mark` is among their arguments. */
+function processesOf(mark: string): number[] {
+  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => {
+    try {
+      return Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes(mark);
+    } catch {
+      return false;
+    }
+  });
 }
 
 function message(outcome: CallOutcome): string {
@@ -263,6 +278,25 @@ Deno.test("isolates that never get ready are replaced, and who waits for it is s
     assert.equal((await running).kind, "ran");
     assert.notEqual(pool.pids[0], first);
   }, [2, 3]));
+
+Deno.test("isolates that are killed while they start are replaced without delay", () =>
+  withPool(1, async ({ call, pool, mark }) => {
+    const start = performance.now();
+    const running = call("mutation", "spin", { ms: 300 });
+    for (let kills = 0; kills < 12;) {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      for (const pid of processesOf(mark)) {
+        Deno.kill(pid, "SIGKILL");
+        kills++;
+      }
+    }
+    const outcome = await running.catch((error: Error) => error.message);
+    // Three of its isolates were killed, or it ran in the end.
+    assert.ok(typeof outcome !== "string" || /couldn't be completed/.test(outcome));
+    assert.equal((await call("mutation", "after")).kind, "ran");
+    assert.ok(performance.now() - start < 4_000, `${performance.now() - start} ms`);
+    assert.equal(pool.pids.length, 1);
+  }));
 
 Deno.test("a stopped isolate takes nothing with it but the call that it is running", () =>
   withPool(2, async ({ call, pool }) => {
