@@ -59,7 +59,7 @@ export function logEntryJson({ entry, time }: StoredEntry, structured: boolean):
     usageStats: usageStats(entry),
     occInfo: null,
     identityType: IDENTITY_TYPES[entry.identity],
-    environment: "isolate",
+    environment: entry.environment,
   };
 }
 

@@ -1,7 +1,13 @@
 // The log of function executions: a bounded ring in memory that long polls read from a cursor
 // (spec http-api 7, services 6.1).
 
-import type { ExecutionStats, FunctionKind, Identity, LogLine } from "../runtime/types.ts";
+import type {
+  Environment,
+  ExecutionStats,
+  FunctionKind,
+  Identity,
+  LogLine,
+} from "../runtime/types.ts";
 
 /** Completions that are kept, with the progress entries between them. */
 const COMPLETIONS_MAX = 1000;
@@ -43,6 +49,7 @@ export interface CompletionEntry extends Execution {
   readonly logLines: readonly LogLine[];
   readonly stats: ExecutionStats;
   readonly returnBytes: number | null;
+  readonly environment: Environment;
   /** Of the answer of an HTTP action. */
   readonly httpStatus: number | null;
 }

@@ -18,6 +18,7 @@ function completion(identifier: string): CompletionEntry {
   return {
     ...execution,
     type: "completion",
+    environment: "isolate",
     identifier,
     caller: "HttpApi",
     parentExecutionId: null,

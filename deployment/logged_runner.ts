@@ -9,6 +9,7 @@ import type { ComponentPaths } from "../runtime/isolate/function_path.ts";
 import { NO_STATS } from "../runtime/transaction_runner.ts";
 import type {
   ActionOutcome,
+  Environment,
   ExecutionStats,
   FunctionCall,
   FunctionKind,
@@ -30,6 +31,7 @@ interface Outcome {
   readonly result: FunctionResult;
   readonly logLines: readonly LogLine[];
   readonly stats: ExecutionStats;
+  readonly environment?: Environment;
 }
 
 export class LoggedRunner implements FunctionRunner, HttpActionRunner {
@@ -129,7 +131,7 @@ export class LoggedRunner implements FunctionRunner, HttpActionRunner {
     kind: FunctionKind,
     call: FunctionCall,
     startedAt: number,
-    { result, logLines, stats }: Outcome,
+    { result, logLines, stats, environment = "isolate" }: Outcome,
     executionId: string = randomUUID(),
     overrides: Partial<CompletionEntry> = {},
   ): void {
@@ -145,6 +147,7 @@ export class LoggedRunner implements FunctionRunner, HttpActionRunner {
       error: result.ok ? null : result.error.text,
       logLines,
       stats,
+      environment,
       returnBytes: result.ok ? result.value.length : null,
       httpStatus: null,
       ...overrides,

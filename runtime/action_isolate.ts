@@ -168,8 +168,8 @@ export class ActionIsolate {
           if (running === undefined) break;
           this.#running.delete(frame.callId);
           end(running, "the action failed before it had sent everything");
-          const { result, logLines, stats } = frame;
-          running.action.settle({ result, logLines, stats });
+          const { result, logLines, stats, environment } = frame;
+          running.action.settle({ result, logLines, stats, environment });
           this.#events.finished(this);
           break;
         }

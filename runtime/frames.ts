@@ -19,6 +19,7 @@ import {
 } from "./stream_frames.ts";
 import type {
   Caller,
+  Environment,
   ExecutionStats,
   FunctionKind,
   FunctionPath,
@@ -321,6 +322,7 @@ export type FromIsolate =
     readonly result: FunctionResult;
     readonly logLines: readonly LogLine[];
     readonly stats: ExecutionStats;
+    readonly environment: Environment;
   }
   /** An HTTP action answers; its result comes when the body is complete. */
   | { readonly type: "responseHead"; readonly callId: number; readonly head: HttpResponseHead }

@@ -29,6 +29,8 @@ export interface RuntimeLimits {
   readonly nodeArgsBytes: number;
   /** Operations of an action in Node that are under way at a time. */
   readonly nodeOperations: number;
+  /** Temporary files of a Node process. */
+  readonly nodeTemporaryMebibytes: number;
 }
 
 export const DEFAULT_RUNTIME_LIMITS: RuntimeLimits = {
@@ -47,6 +49,7 @@ export const DEFAULT_RUNTIME_LIMITS: RuntimeLimits = {
   nodeHeapMebibytes: 512,
   nodeArgsBytes: 5 * 1024 * 1024,
   nodeOperations: 1_000,
+  nodeTemporaryMebibytes: 512,
 };
 
 /** A limit on time in the messages for developers: `500ms`, `1.5s`, `1800s`. */
@@ -94,6 +97,7 @@ export const LIMITS: { readonly [Name in LimitName]: LimitUnit } = {
   nodeHeapMebibytes: "mebibytes",
   nodeArgsBytes: "bytes",
   nodeOperations: "operations",
+  nodeTemporaryMebibytes: "mebibytes",
 };
 
 /** The part of the changes that is the engine's. */

@@ -6,6 +6,7 @@ import { nodeCommand } from "./node_command.ts";
 import { NodeDirectories, type SourceFile } from "./node_directories.ts";
 import { NodePackages, type PackageVersion } from "./node_packages.ts";
 import { NodeProcess, type NodeProcessEvents, type NodeSyscallDispatcher } from "./node_process.ts";
+import type { LimitUsage } from "./limit_usage.ts";
 import type { RuntimeLimits } from "./limits.ts";
 import type { OutboundPolicy } from "./outbound_policy.ts";
 
@@ -13,6 +14,8 @@ export interface NodeLauncherOptions {
   /** For modules, packages and temporary files; absolute. Belongs to the server alone. */
   readonly directory: string;
   readonly limits: RuntimeLimits;
+  /** Hears of the highest uses. */
+  readonly usage: LimitUsage;
   readonly outbound: OutboundPolicy;
   /** Runs the processes; null: Deno does. */
   readonly installedNode: InstalledNode | null;
@@ -61,7 +64,8 @@ export class NodeLauncher {
 
   /** @throws PlatformError `InvalidExternalModules` */
   async launch(app: NodeLaunch, events: NodeProcessEvents): Promise<NodeProcess> {
-    const { directory, limits, outbound, installedNode, nativeAddons, dispatch } = this.#options;
+    const { directory, limits, outbound, installedNode, nativeAddons } = this.#options;
+    const { usage, dispatch } = this.#options;
     const packages = await this.#packages.directoryOf(app.packages);
     const root = join(this.#running, String(++this.#lastProcess));
     const directories = await NodeDirectories.create(root, app.sources, packages);
@@ -83,6 +87,7 @@ export class NodeLauncher {
       nativeAddons,
       environment,
       limits,
+      usage,
       dispatch,
       events,
     });

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { type PlatformError, userError } from "../engine/errors.ts";
+import { directoryBytes } from "./directory_size.ts";
 
 export interface PackageVersion {
   readonly name: string;
@@ -64,10 +65,9 @@ export class NodePackages {
       const manifest = JSON.stringify({ private: true, dependencies });
       await Deno.writeTextFile(join(partial, "package.json"), manifest);
       await runInstaller(partial);
-      const bytes = await sizeOf(partial);
-      if (bytes > SET_BYTES_MAX) {
+      if (await directoryBytes(partial, SET_BYTES_MAX) > SET_BYTES_MAX) {
         throw installError(
-          `The external packages take ${bytes} bytes (maximum ${SET_BYTES_MAX} bytes unzipped).`,
+          `The external packages take more than ${SET_BYTES_MAX} bytes (maximum size unzipped).`,
         );
       }
       await Deno.rename(partial, directory);
@@ -112,7 +112,7 @@ async function runInstaller(directory: string): Promise<void> {
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["install", "--quiet", "--node-modules-dir=auto"],
     cwd: directory,
-    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", RUST_BACKTRACE: "0" },
     stdin: "null",
     stdout: "null",
     stderr: "piped",
@@ -139,15 +139,4 @@ async function exists(path: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-/** Bytes of all files below; links are not followed. */
-async function sizeOf(directory: string): Promise<number> {
-  let bytes = 0;
-  for await (const entry of Deno.readDir(directory)) {
-    const path = join(directory, entry.name);
-    if (entry.isDirectory) bytes += await sizeOf(path);
-    else if (entry.isFile) bytes += (await Deno.stat(path)).size;
-  }
-  return bytes;
 }

@@ -195,7 +195,7 @@ export class NodePool implements NodeProcessEvents {
   #watch(): void {
     const nowMs = performance.now();
     const slots = [...this.#retired, ...this.#current === null ? [] : [this.#current]];
-    for (const { process } of slots) process?.checkMemory();
+    for (const { process } of slots) process?.checkSize();
     if (this.#current?.process?.isBusy(nowMs)) this.#retireCurrent();
     if (slots.some(({ users }) => users > 0)) return;
     clearInterval(this.#watchTimer);

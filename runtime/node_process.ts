@@ -5,13 +5,16 @@ import type { PlatformError } from "../engine/errors.ts";
 import type { SyscallStreams } from "./action_isolate.ts";
 import { BusyWatch } from "./busy_watch.ts";
 import { ByteStreams } from "./byte_streams.ts";
+import { directoryBytes } from "./directory_size.ts";
 import type { RunCall, SyscallResult } from "./frames.ts";
 import { type ExitReason, IsolateProcess, type ProcessCommand } from "./isolate_process.ts";
+import type { LimitUsage } from "./limit_usage.ts";
 import type { RuntimeLimits } from "./limits.ts";
 import type {
   FromNode,
   ModuleDescription,
   NodeOutcome,
+  NodeUsage,
   ReportedError,
   ToNode,
 } from "./node/protocol.ts";
@@ -21,12 +24,16 @@ import { internalError } from "./system_failure.ts";
 import type { LogLevel } from "./types.ts";
 import { overrunMessage, residentBytesMax } from "./watchdog.ts";
 
+const BYTES_PER_MEBIBYTE = 1024 * 1024;
+
 export interface NodeProcessOptions {
   readonly directories: NodeDirectories;
   readonly command: ProcessCommand;
   readonly nativeAddons: boolean;
   readonly environment: Readonly<Record<string, string>>;
   readonly limits: RuntimeLimits;
+  /** Hears of the highest uses. */
+  readonly usage: LimitUsage;
   readonly dispatch: NodeSyscallDispatcher;
   readonly events: NodeProcessEvents;
 }
@@ -67,7 +74,8 @@ export class NodeProcess {
   readonly #running = new Map<number, Running>();
   readonly #describing = new Map<number, PromiseWithResolvers<ModuleDescription>>();
   #lastDescription = 0;
-  #isOutOfMemory = false;
+  #overrun: "memory" | "temporary" | null = null;
+  #isMeasuring = false;
 
   constructor(options: NodeProcessOptions) {
     this.#options = options;
@@ -124,13 +132,44 @@ export class NodeProcess {
     return this.#running.size > 0 && this.#busyWatch.isBusy(nowMs);
   }
 
-  /** Ends the process if it takes too much of the machine's memory. To be called regularly. */
-  checkMemory(): void {
+  /** Ends the process if it takes too much of the machine's memory or disk. To be called regularly. */
+  checkSize(): void {
     const usage = processUsage(this.#process.pid);
-    if (usage === null) return;
-    if (usage.residentBytes <= residentBytesMax(this.#options.limits.nodeHeapMebibytes)) return;
-    this.#isOutOfMemory = true;
+    const bytesMax = residentBytesMax(this.#options.limits.nodeHeapMebibytes);
+    if (usage !== null && usage.residentBytes > bytesMax) this.#endFor("memory");
+    else if (!this.#isMeasuring) this.#checkTemporaryFiles();
+  }
+
+  async #checkTemporaryFiles(): Promise<void> {
+    const { directories, limits, usage } = this.#options;
+    const bytesMax = limits.nodeTemporaryMebibytes * BYTES_PER_MEBIBYTE;
+    this.#isMeasuring = true;
+    try {
+      const bytes = await directoryBytes(directories.temporary, bytesMax);
+      usage.note("nodeTemporaryMebibytes", Math.ceil(bytes / BYTES_PER_MEBIBYTE));
+      if (bytes > bytesMax) this.#endFor("temporary");
+    } catch {
+      // The process made a directory unreadable.
+      this.#endFor("temporary");
+    } finally {
+      this.#isMeasuring = false;
+    }
+  }
+
+  #endFor(overrun: "memory" | "temporary"): void {
+    if (!this.alive) return;
+    this.#overrun = overrun;
     this.kill();
+  }
+
+  /** For the operator to see; the process may say anything. */
+  #noteUsage({ operations, heapBytes }: NodeUsage): void {
+    const { limits, usage } = this.#options;
+    const note = (name: "nodeOperations" | "nodeHeapMebibytes", used: number) => {
+      if (Number.isFinite(used)) usage.note(name, Math.min(used, limits[name]));
+    };
+    note("nodeOperations", operations);
+    note("nodeHeapMebibytes", Math.ceil(heapBytes / BYTES_PER_MEBIBYTE));
   }
 
   #take(callId: number): Running | null {
@@ -161,6 +200,7 @@ export class NodeProcess {
           this.#running.get(frame.callId)?.streams.receive(frame);
           break;
         case "result":
+          this.#noteUsage(frame.usage);
           this.#take(frame.callId)?.action.settle(frame.outcome);
           break;
         case "described":
@@ -191,15 +231,17 @@ export class NodeProcess {
   }
 
   async #ended(reason: ExitReason): Promise<void> {
-    const exit: ExitReason = this.#isOutOfMemory ? { ...reason, kind: "heap" } : reason;
+    if (reason.kind === "heap") this.#overrun = "memory";
+    const exit: ExitReason = this.#overrun === null ? reason : { ...reason, kind: "heap" };
     const error = internalError(new Error(`the Node process ended: ${exit.detail}`));
+    const report = this.#overrunReport();
     for (const callId of [...this.#running.keys()]) {
       const { action } = this.#take(callId)!;
-      if (exit.kind === "heap") action.settle({ ok: false, error: this.#memoryReport() });
+      if (report !== null) action.settle({ ok: false, error: report });
       else action.fail(error);
     }
     for (const { resolve, reject } of this.#describing.values()) {
-      if (exit.kind === "heap") resolve({ ok: false, error: this.#memoryReport() });
+      if (report !== null) resolve({ ok: false, error: report });
       else reject(error);
     }
     this.#describing.clear();
@@ -207,9 +249,23 @@ export class NodeProcess {
     await this.#options.directories.remove();
   }
 
-  #memoryReport(): ReportedError {
-    const { limits } = this.#options;
-    const heap = { ...limits, heapMebibytes: limits.nodeHeapMebibytes };
-    return { message: overrunMessage("memory", heap), frames: [] };
+  /** Null: the process did not end for what it took. */
+  #overrunReport(): ReportedError | null {
+    const { limits, usage } = this.#options;
+    switch (this.#overrun) {
+      case null:
+        return null;
+      case "memory": {
+        usage.note("nodeHeapMebibytes", limits.nodeHeapMebibytes);
+        const heap = { ...limits, heapMebibytes: limits.nodeHeapMebibytes };
+        return { message: overrunMessage("memory", heap), frames: [] };
+      }
+      case "temporary":
+        return {
+          message: "Temporary files take too much space (maximum " +
+            `${limits.nodeTemporaryMebibytes} MiB for all actions that run in Node.js)`,
+          frames: [],
+        };
+    }
   }
 }

@@ -31,3 +31,17 @@ export function processUsage(pid: number): ProcessUsage | null {
     residentBytes: Number(fields[RESIDENT_PAGES_FIELD]) * PAGE_BYTES,
   };
 }
+
+/**
+ * How long a process (its first thread, which runs JavaScript) was ready to compute while others had the
+ * processor. 0 when it cannot be known.
+ */
+export function processWaitingMs(pid: number): number {
+  if (Deno.build.os !== "linux") return 0;
+  try {
+    const [, waitingNanoseconds] = Deno.readTextFileSync(`/proc/${pid}/schedstat`).split(" ");
+    return Number(waitingNanoseconds) / 1e6;
+  } catch {
+    return 0;
+  }
+}

@@ -162,6 +162,7 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
     const launcher = await NodeLauncher.open({
       directory: nodeDirectory,
       limits,
+      usage,
       outbound,
       installedNode: options.installedNode ?? null,
       nativeAddons: options.nativeAddons ?? false,

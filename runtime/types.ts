@@ -158,10 +158,15 @@ export interface MutationOutcome {
   readonly stats: ExecutionStats;
 }
 
+/** What runs a function. */
+export type Environment = "isolate" | "node";
+
 export interface ActionOutcome {
   readonly result: FunctionResult;
   readonly logLines: readonly LogLine[];
   readonly stats: ExecutionStats;
+  /** Default: isolate. */
+  readonly environment?: Environment;
 }
 
 /** A request to an HTTP action, without its body. */

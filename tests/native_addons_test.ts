@@ -1,4 +1,4 @@
-// External packages that cannot be bundled: native add-ons, allowed by the operator or not, and a
+// External packages, installed on the server, that cannot be bundled: native add-ons, allowed by the operator or not, and a
 // package that requires files by names which it makes up.
 import assert from "node:assert/strict";
 import { App } from "./harness/app.ts";

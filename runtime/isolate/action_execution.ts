@@ -82,6 +82,8 @@ export class ActionExecution implements ScopeOperations {
   readonly #streams: ByteStreams;
   /** Of an HTTP action. */
   readonly #exchange: HttpExchange | null;
+  /** The function is one of Node. */
+  #isNode = false;
   readonly #startedMs = monotonicMs();
   readonly #replies = new Map<number, PendingReply>();
   /** Operations besides syscalls that are under way, by name. */
@@ -147,11 +149,12 @@ export class ActionExecution implements ScopeOperations {
     const request = { path, kind: "action", visibility, notFoundWording } as const;
     const found = findFunction(request, code);
     const context = idContext(catalog, path.component);
-    const isNode = code.module(path.component, path.module)?.environment === "node";
+    this.#isNode = code.module(path.component, path.module)?.environment === "node";
     const { bytes } = checkArguments(path, args, found.args, context, limits.argsBytes);
     this.#services.usage.note("argsBytes", bytes);
     warnNearLimit(this.#log, ACTION_ARGUMENTS_WARNING, bytes, limits.argsBytes);
-    if (isNode) {
+    if (this.#isNode) {
+      this.#services.usage.note("nodeArgsBytes", bytes);
       checkNodeArguments(bytes, limits);
       this.#modules = this.#noModules();
       return () => this.#runInNode(found.returns);
@@ -438,7 +441,8 @@ export class ActionExecution implements ScopeOperations {
     this.#services.usage.note("actionTimeMs", stats.executionMs);
     this.#services.usage.note("logLines", logLines.length);
     this.#services.usage.note("logLineBytes", this.#log.longestBytes);
-    this.#services.send({ type: "actionResult", callId, result, logLines, stats });
+    const environment = this.#isNode ? "node" : "isolate";
+    this.#services.send({ type: "actionResult", callId, result, logLines, stats, environment });
     this.#end();
   }
 

@@ -1,5 +1,6 @@
 // One action that runs in a Node process: what it asks of the server, what it logs, and its end.
 
+import process from "node:process";
 import { GET_BLOB, receiveBlob, STORE_BLOB, storeRequest } from "../isolate/action_storage.ts";
 import { syscallError } from "../syscall_error.ts";
 import { ByteStreams } from "../byte_streams.ts";
@@ -34,6 +35,7 @@ export class NodeCall {
   readonly #options: NodeCallOptions;
   readonly #streams: ByteStreams;
   readonly #operations = new Map<number, PendingOperation>();
+  #operationsHighest = 0;
   #lastOperation = 0;
   #logCharacters = 0;
 
@@ -94,7 +96,11 @@ export class NodeCall {
         "https://docs.convex.dev/functions/actions#dangling-promises for more information.",
       ]);
     }
-    this.#options.send({ type: "result", callId: this.#options.callId, outcome });
+    const usage = {
+      operations: this.#operationsHighest,
+      heapBytes: process.memoryUsage().heapUsed,
+    };
+    this.#options.send({ type: "result", callId: this.#options.callId, outcome, usage });
     this.end();
   }
 
@@ -123,6 +129,7 @@ export class NodeCall {
     return new Promise((resolve, reject) => {
       const opId = ++this.#lastOperation;
       this.#operations.set(opId, { name, resolve, reject });
+      this.#operationsHighest = Math.max(this.#operationsHighest, this.#operations.size);
       send({ type: "syscall", callId, opId, name, args });
       onSent?.(opId);
     });

@@ -62,6 +62,13 @@ export interface ReportedError {
   readonly frames: readonly ModuleFrame[];
 }
 
+/** What an action used of the limits, and its process at the action's end. */
+export interface NodeUsage {
+  /** Operations that were under way at a time. */
+  readonly operations: number;
+  readonly heapBytes: number;
+}
+
 /** How an action in a Node process ended. `value` is JSON text, unchecked. */
 export type NodeOutcome =
   | { readonly ok: true; readonly value: string }
@@ -101,6 +108,11 @@ export type FromNode =
     readonly args: string;
   }
   | StreamFrame
-  | { readonly type: "result"; readonly callId: number; readonly outcome: NodeOutcome }
+  | {
+    readonly type: "result";
+    readonly callId: number;
+    readonly outcome: NodeOutcome;
+    readonly usage: NodeUsage;
+  }
   /** Code that nobody waits for may go on in the process: it should get no more actions. */
   | { readonly type: "leaving" };

@@ -80,6 +80,7 @@ function act(call: RunCall): void {
   const answer = (value: string) =>
     send({
       type: "actionResult",
+      environment: "isolate",
       callId,
       result: { ok: true, value },
       logLines: [],
@@ -115,7 +116,14 @@ for (;;) {
       const value = JSON.stringify(frame.result);
       const stats = run({ path: {}, args: "[{}]" } as RunCall).stats;
       const { callId } = frame;
-      send({ type: "actionResult", callId, result: { ok: true, value }, logLines: [], stats });
+      send({
+        type: "actionResult",
+        callId,
+        result: { ok: true, value },
+        logLines: [],
+        stats,
+        environment: "isolate",
+      });
     }
     if (frame.type === "run") send({ type: "results", results: frame.calls.map(run) });
   }

@@ -60,9 +60,9 @@ export function testNodeActions(flags: readonly string[]): void {
     });
   });
 
-  Deno.test("an action uses packages, bundled and installed on the server", async () => {
+  Deno.test("an action uses packages that its bundle contains", async () => {
     assert.deepEqual(await run("work:packages"), {
-      external: 21,
+      imported: 21,
       required: "Map (1) {'a' => 1}",
       bundled: "evt_1",
     });

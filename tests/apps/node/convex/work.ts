@@ -3,6 +3,7 @@
 "use node";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import fs from "node:fs";
 import http from "node:http";
 import { createRequire } from "node:module";
@@ -10,6 +11,7 @@ import os from "node:os";
 import path from "node:path";
 import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { Worker } from "node:worker_threads";
 import zlib from "node:zlib";
 import {
   actionGeneric as action,
@@ -79,7 +81,7 @@ export const packages = action({
     const header = stripe.webhooks.generateTestHeaderString({ payload, secret: "whsec" });
     const inspect = require("object-inspect") as (value: unknown) => string;
     return {
-      external: nanoid().length,
+      imported: nanoid().length,
       required: inspect(new Map([["a", 1]])),
       bundled: stripe.webhooks.constructEvent(payload, header, "whsec").id,
     };
@@ -126,6 +128,10 @@ export const download = action({
         response.on("end", () => resolve([response.statusCode, text]));
       }).on("error", reject);
     }),
+});
+
+export const fetches = action({
+  handler: async (_ctx, { url }: { url: string }) => await (await fetch(url)).text(),
 });
 
 export const logs = action({
@@ -208,7 +214,31 @@ export const leavesState = action({
   },
 });
 
+/** A worker thread and the process itself print past the console. */
+export const printsAround = action({
+  handler: async () => {
+    const worker = new Worker('console.log("a line"); process.stdout.write("another")', {
+      eval: true,
+    });
+    await once(worker, "exit");
+    fs.writeSync(1, "past the console");
+    return "went on";
+  },
+});
+
+/** Writes temporary files until somebody stops it. */
+export const fillsDirectory = action({
+  handler: async () => {
+    for (let i = 0;; i++) {
+      fs.writeFileSync(path.join(os.tmpdir(), `${i % 50}`), new Uint8Array(1024 * 1024));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  },
+});
+
 export const usesLeftover = action({ handler: async () => await leftover?.() });
+
+export const who = action({ handler: (ctx) => ctx.auth.getUserIdentity() });
 
 export const count = action({ handler: async () => ++calls });
 
