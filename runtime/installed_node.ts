@@ -69,6 +69,8 @@ export function installedNodeArguments(
     ...writable.map((path) => `--allow-fs-write=${path}`),
     ...(nativeAddons && knowsAddons ? ["--allow-addons"] : []),
     ...(major >= 25 ? ["--allow-net"] : []),
+    // Its SQLite opens files without asking the permission model; where it is stable it can be turned off.
+    ...(isStable ? ["--no-experimental-sqlite"] : []),
     "--no-warnings",
     `--max-old-space-size=${heapMebibytes}`,
   ];
