@@ -75,7 +75,10 @@ const ATTEMPTS: Readonly<Record<string, string>> = {
     return [self === undefined || self === globalThis, globalThis.probe]`,
   overrideMethods: `const items = (function* () { yield 1; })(); items.return = () => "mine";
     const response = new Response("x"); response.text = () => "own";
-    return [items.return(), response.text(), await new Response("y").text()]`,
+    const stream = new ReadableStream(); stream[Symbol.asyncIterator] = () => "words";
+    return [items.return(), response.text(), await new Response("y").text(),
+      stream[Symbol.asyncIterator](), typeof new ReadableStream()[Symbol.asyncIterator]().next]`,
+  patchStream: "ReadableStream.prototype[Symbol.asyncIterator] = () => 'stolen'; return 1",
   patchResponse: "Response.prototype.text = () => 'stolen'; return 1",
   patchGenerator:
     `Object.getPrototypeOf(function* () {}.prototype).next = () => ({ done: true }); return 1`,
@@ -156,7 +159,8 @@ const EXPECTED: Readonly<Record<string, unknown>> = {
   afterDeletion: ["function", true, "function"],
   inheritFromGlobal: [1, false],
   globalGetter: [true, 1],
-  overrideMethods: ["mine", "own", "y"],
+  overrideMethods: ["mine", "own", "y", "words", "function"],
+  patchStream: 1,
   patchResponse: 1,
   patchGenerator: 1,
   arrayToJson: "stolen",

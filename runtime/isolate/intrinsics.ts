@@ -137,8 +137,8 @@ function lockErrorConstructor(): void {
 function allowOverride(prototype: object): void {
   for (const key of ownKeys(prototype)) {
     const descriptor = getOwnPropertyDescriptor(prototype, key)!;
-    if (!descriptor.configurable || !("value" in descriptor)) continue;
-    if (typeof key === "symbol") continue;
+    // Without a lock, too, inheriting objects cannot assign what is not writable (`Symbol.toStringTag`).
+    if (!descriptor.configurable || descriptor.writable !== true) continue;
     const { value, enumerable } = descriptor;
     defineProperty(prototype, key, {
       configurable: false,
@@ -146,7 +146,8 @@ function allowOverride(prototype: object): void {
       get: () => value,
       set(this: object, own: unknown) {
         if (this === prototype) {
-          throw new TypeError(`Cannot assign to read only property '${key}' of a built-in object`);
+          const name = String(key);
+          throw new TypeError(`Cannot assign to read only property '${name}' of a built-in object`);
         }
         defineProperty(this, key, {
           value: own,
