@@ -230,7 +230,8 @@ export class Analyzer {
     const session: Session = {
       process,
       watchdog: new Watchdog(
-        { ...limits, userTimeMs: limits.analysisTimeMs },
+        // Instances of several modules are in memory until the next collection of garbage.
+        { ...limits, userTimeMs: limits.analysisTimeMs, heapMebibytes: program.heapMebibytes },
         () => processUsage(process.pid),
       ),
       waiting: new Map(),

@@ -12,6 +12,12 @@ const FUNCTIONS = {
   Action: ["viaAction"],
 };
 
+const IMPORT_CONFIG = {
+  serverVersion: "1.48.0",
+  importPhaseRngSeed: btoa("\0".repeat(32)),
+  importPhaseUnixTimestamp: 1,
+};
+
 interface Harness {
   readonly engine: Engine;
   readonly runtime: Runtime;
@@ -325,16 +331,11 @@ Deno.test("functions are found by kind; the server's own need an administrator",
 
 Deno.test("pushed modules are analysed, and what fails is told in the platform's words", () =>
   withRuntime(async ({ runtime }) => {
-    const config = {
-      serverVersion: "1.48.0",
-      importPhaseRngSeed: btoa("\0".repeat(32)),
-      importPhaseUnixTimestamp: 1,
-    };
     const analyze = async (source: string) =>
       runtime.analyze.analyzeModules(
         await runtime.analyze.prepare([{ path: "m.js", source }]),
         {},
-        config,
+        IMPORT_CONFIG,
       );
     const source = Deno.readTextFileSync(new URL("./testdata/app.js", import.meta.url));
     const { functions } = (await analyze(source))["m.js"]!;
@@ -352,4 +353,16 @@ Deno.test("pushed modules are analysed, and what fails is told in the platform's
     });
     // The isolate of the failure serves the next push.
     assert.deepEqual((await analyze("export const x = 1;"))["m.js"]!.functions, []);
+  }));
+
+Deno.test("many modules that each need much memory are analysed one after another", () =>
+  withRuntime(async ({ runtime }) => {
+    const pushed = Array.from({ length: 16 }, (_, i) => ({
+      path: `m${i}.js`,
+      source: `const table = new Array(6_000_000).fill(0.5 + ${i});
+        export const size = () => table.length;`,
+    }));
+    const modules = await runtime.analyze.prepare(pushed);
+    const analysed = await runtime.analyze.analyzeModules(modules, null, IMPORT_CONFIG);
+    assert.equal(Object.keys(analysed).length, pushed.length);
   }));
