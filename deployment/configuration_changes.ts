@@ -77,6 +77,22 @@ export class ConfigurationChanges {
     });
   }
 
+  /**
+   * Evaluates the auth config for the addresses that this start of the server was given: apps whose
+   * tokens the deployment issues itself name it as their issuer.
+   * @throws PlatformError when the auth config does not allow them
+   */
+  async applyOrigins(): Promise<void> {
+    await this.exclusively(async () => {
+      const { value } = this.engine.read((tx) => ({
+        variables: { ...systemVariables(tx, this.origins), ...readEnvironment(tx) },
+        authModule: storedModule(tx, ROOT_COMPONENT, AUTH_CONFIG_MODULE),
+      }));
+      const providers = await this.#providers(value.authModule, value.variables);
+      await this.#commit(providers, "apply_origins", () => {});
+    });
+  }
+
   /** @throws PlatformError when the auth config does not allow it */
   async updateCanonicalUrl(
     destination: RequestDestination,

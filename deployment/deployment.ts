@@ -207,6 +207,7 @@ export class Deployment {
         onFault: (message) => options.log.error(message),
       });
       const deployment = new Deployment(options, engine, runtime, new FunctionLogs());
+      await deployment.#applyOrigins();
       await deployment.scheduler.start();
       return deployment;
     } catch (error) {
@@ -342,6 +343,16 @@ export class Deployment {
       { ...limit, isFixed: true },
     ]);
     return Object.fromEntries([...changeable, ...fixed]);
+  }
+
+  /** An auth config that fails now leaves the providers as they were: the rest must be served. */
+  async #applyOrigins(): Promise<void> {
+    try {
+      await this.#configuration.applyOrigins();
+    } catch (error) {
+      if (!(error instanceof PlatformError) || error.kind === "internal") throw error;
+      this.log.error(`the auth config does not fit this server's addresses: ${error.message}`);
+    }
   }
 
   async pause(origin: AuditOrigin): Promise<void> {

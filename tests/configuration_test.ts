@@ -160,6 +160,38 @@ Deno.test("canonical URLs are what functions, files and the auth config see", as
   await variables.until((value) => (value as { site: string }).site === server.siteUrl);
 });
 
+Deno.test("a server that moved trusts itself at its new address, if the auth config allows", async () => {
+  const dataDir = await Deno.makeTempDir({ prefix: "concave-data-" });
+  const startAt = (siteUrl: string, removeDataDir = false) =>
+    Server.start({ dataDir, removeDataDir, flags: ["--site-url", siteUrl] });
+  const trusted = async (moved: Server) => {
+    const client = httpClient(moved);
+    client.setAuth("eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.AA");
+    return (await failure(client.query(query("empty:none"), {}))).match(/domain=([^,]*),/)?.[1];
+  };
+  await using own = await App.create({
+    "convex/auth.config.ts": `const domain = process.env.CONVEX_SITE_URL;
+      if (domain === "https://refused.example") throw new Error("not there");
+      export default { providers: [{ domain, applicationID: "self" }] };`,
+    "convex/empty.ts": `import { queryGeneric as query } from "convex/server";
+      export const none = query(() => null);`,
+  });
+  {
+    await using first = await startAt("https://first.example");
+    await own.push(first);
+    assert.equal(await trusted(first), "https://first.example");
+    await first.stop();
+  }
+  {
+    await using second = await startAt("https://second.example");
+    assert.equal(await trusted(second), "https://second.example");
+    await second.stop();
+  }
+  await using refused = await startAt("https://refused.example", true);
+  assert.equal(await trusted(refused), "https://second.example");
+  await refused.waitForOutput(/the auth config does not fit this server's addresses: .*not there/);
+});
+
 Deno.test("a paused deployment: what each entry point answers, and what goes on", async () => {
   const paused = /Cannot run functions while this deployment is paused\. Resume the deployment/;
   await using live = new LiveClient(server);
