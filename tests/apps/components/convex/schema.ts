@@ -3,6 +3,9 @@ import { defineSchema, defineTable } from "convex/server";
 import { v } from "convex/values";
 
 export default defineSchema({
+  // assistant.ts
+  larder: defineTable({ item: v.string(), count: v.number() }).index("by_item", ["item"]),
+  proceeding: defineTable({ threadId: v.string() }).index("by_thread", ["threadId"]),
   // aggregate.ts
   scores: defineTable({ game: v.string(), player: v.string(), points: v.number() }),
   // migrations.ts
