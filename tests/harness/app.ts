@@ -3,7 +3,8 @@ import { ChildOutput } from "./child_output.ts";
 import { fromRepository, type Server } from "./server.ts";
 
 export const CONVEX_VERSION = "1.48.0";
-const CLI_TIMEOUT_MS = 120_000;
+/** The first push of many large packages takes a while where little processor is to be had. */
+const CLI_TIMEOUT_MS = 300_000;
 
 export interface CliResult {
   readonly code: number;
