@@ -358,6 +358,8 @@ export class Execution {
       this.log.append({ ...line, componentPath, udfPath });
     }
     this.systemMs += execution.userMs + execution.systemMs;
+    // Else the host takes the time of one callee after the other for the caller's own.
+    this.services.progress(this.run.state.call.callId, this.userMs, this.systemMs, monotonicMs());
     const result = execution.result!;
     if (result.ok) operation.resolve(result.value);
     else operation.reject(syscallError(result.error.text, result.error.data));
