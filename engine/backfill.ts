@@ -11,6 +11,8 @@ import { type Timestamp, TIMESTAMP_ZERO } from "./timestamp.ts";
 import type { IndexId } from "./types.ts";
 
 const REST_MS_MAX = 20;
+/** Rest for each millisecond of work while others write. */
+const REST_SHARE = 2;
 
 export class IndexBackfill {
   readonly #engine: Engine;
@@ -71,13 +73,15 @@ export class IndexBackfill {
     return chunk.isLast;
   }
 
-  /** Leaves thread and disk to those who write meanwhile, for as long as they were taken from them. */
+  /** Leaves thread and disk to those who write meanwhile, for longer than they were taken from them. */
   async #rest(workedMs: number): Promise<void> {
     const { latest } = this.#engine.committer;
     const othersWrite = latest !== this.#latest;
     this.#latest = latest;
     await new Promise((resolve) =>
-      othersWrite ? setTimeout(resolve, Math.min(workedMs, REST_MS_MAX)) : setImmediate(resolve)
+      othersWrite
+        ? setTimeout(resolve, Math.min(workedMs * REST_SHARE, REST_MS_MAX))
+        : setImmediate(resolve)
     );
   }
 

@@ -12,8 +12,8 @@ import type { IndexId, IndexKey } from "./types.ts";
 import { parseDocument } from "./values/json.ts";
 import { byIdKey, KEY_AFTER } from "./values/key.ts";
 
-/** Documents that one step reads or writes: about a millisecond of the host's thread. */
-const STEP_DOCUMENTS = 128;
+/** Documents that one step reads or writes: about half a millisecond of the host's thread. */
+const STEP_DOCUMENTS = 64;
 
 export interface ChunkBounds {
   readonly documents: number;
