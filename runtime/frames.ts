@@ -239,6 +239,14 @@ export type SyscallResult =
   | { readonly ok: true; readonly value: string }
   | { readonly ok: false; readonly message: string; readonly data?: string };
 
+/** What an operation of an action came to. */
+export interface ReplyFrame {
+  readonly type: "reply";
+  readonly callId: number;
+  readonly opId: number;
+  readonly result: SyscallResult;
+}
+
 export type ToIsolate =
   | InitFrame
   | RunFrame
@@ -252,12 +260,7 @@ export type ToIsolate =
     /** For HTTP actions; the body follows as a stream. */
     readonly http?: HttpRequestHead;
   }
-  | {
-    readonly type: "reply";
-    readonly callId: number;
-    readonly opId: number;
-    readonly result: SyscallResult;
-  }
+  | ReplyFrame
   | StreamFrame
   /** A line of the part of an action that runs in Node; its messages are of any length. */
   | {

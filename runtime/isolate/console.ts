@@ -2,6 +2,7 @@
 // within their limits.
 
 import inspect from "object-inspect";
+import { CONSOLE_LEVELS } from "../console_levels.ts";
 import type { LogLevel, LogLine } from "../types.ts";
 import { ConsoleTimers } from "../console_timers.ts";
 import { realNowMs } from "./host.ts";
@@ -116,7 +117,7 @@ export class ExecutionConsole implements ScopeConsole {
       this.#log.add("LOG", messages);
       return;
     }
-    this.#log.add(LEVELS[level], messages);
+    this.#log.add(CONSOLE_LEVELS[level], messages);
   }
 
   time(label: unknown): void {
@@ -135,14 +136,6 @@ export class ExecutionConsole implements ScopeConsole {
     return formatArgument(this.#realm === null ? value : this.#realm.printable(value));
   }
 }
-
-const LEVELS = {
-  debug: "DEBUG",
-  error: "ERROR",
-  info: "INFO",
-  log: "LOG",
-  warn: "WARN",
-} as const satisfies Record<string, LogLevel>;
 
 function formatArgument(value: unknown): string {
   try {

@@ -1,7 +1,7 @@
 // What the host and a Node process say to each other, in frames as in `frames.ts`. The process runs
 // the app's `"use node"` modules; it knows neither the database nor other functions.
 
-import type { SyscallResult } from "../frames.ts";
+import type { ReplyFrame } from "../frames.ts";
 import type { StreamFrame } from "../stream_frames.ts";
 import type { LogLevel } from "../types.ts";
 
@@ -32,12 +32,7 @@ export type ToNode =
     readonly args: string;
     readonly timeMs: number;
   }
-  | {
-    readonly type: "reply";
-    readonly callId: number;
-    readonly opId: number;
-    readonly result: SyscallResult;
-  }
+  | ReplyFrame
   | StreamFrame
   /** Nobody waits for the action any more. */
   | { readonly type: "cancel"; readonly callId: number };

@@ -10,19 +10,13 @@ import process from "node:process";
 import { Readable, Writable } from "node:stream";
 import * as timers from "node:timers";
 import { inspect } from "node:util";
+import { CONSOLE_LEVELS } from "../console_levels.ts";
 import type { LogLevel } from "../types.ts";
 import { refuseNativeAddons } from "./native_addons.ts";
 import type { NodeCall } from "./node_call.ts";
 import type { NodeInitFrame } from "./protocol.ts";
 
 const INSPECT_OPTIONS = { maxStringLength: 32_768 } as const;
-const LEVELS = {
-  debug: "DEBUG",
-  error: "ERROR",
-  info: "INFO",
-  log: "LOG",
-  warn: "WARN",
-} as const satisfies Record<string, LogLevel>;
 const IS_DENO = "Deno" in globalThis;
 /** Deno says so whatever the machine has. */
 const GLIBC_VERSION = "2.38";
@@ -163,7 +157,7 @@ function callConsole(currentCall: () => NodeCall | null): typeof globalThis.cons
     timeLog: (label, ...args) => currentCall()?.timers.report(label, args.map(formatArgument)),
     timeEnd: (label) => currentCall()?.timers.end(label),
   };
-  for (const [method, level] of Object.entries(LEVELS)) {
+  for (const [method, level] of Object.entries(CONSOLE_LEVELS)) {
     methods[method] = (...args) => write(level, args);
   }
   const texts = new Console({

@@ -105,7 +105,7 @@ Deno.test("resend: emails leave in a batch, again after a failure, and are follo
   for (const id of [first, second]) await reach(client, id, "sent");
   assert.equal(await client.query(query("emails:status"), { id: cancelled }), "cancelled");
 
-  assert.equal(batches.length, 2, "what the vendor refused for now was sent again");
+  assert.equal(batches.length, 2, "the batch that the vendor answered with 503 was sent again");
   for (const { url, authorization, emails } of batches) {
     assert.match(url, /^https:\/\/api\.resend\.com(:\d+)?\/emails\/batch$/);
     assert.equal(authorization, `Bearer ${API_KEY}`);
