@@ -33,6 +33,9 @@ export class DataLock {
   release(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
+    // Closing is not enough: a child that is being started right now by another thread still holds
+    // a copy of the descriptor, and with it the lock.
+    this.#file.unlockSync();
     // The file itself stays: removing it would let two servers lock two different files.
     this.#file.close();
   }

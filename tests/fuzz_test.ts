@@ -2,11 +2,13 @@
 // proof that it would find faults.
 import assert from "node:assert/strict";
 import { CANARIES } from "./fuzz/canaries.ts";
-import { fuzz, randomSeed, runOne } from "./fuzz/fuzz.ts";
+import { fuzz, runOne } from "./fuzz/fuzz.ts";
 import { readRegressions } from "./fuzz/regressions.ts";
 
 const PROGRAMS = 2000;
 const SECONDS_MAX = 45;
+/** The same programs each time: a change that fails here is at fault. `deno task fuzz` tries others. */
+const SEED = 20_261_122;
 /** Each fault shows in a fraction of so many. */
 const CANARY_PROGRAMS = 1000;
 const CANARY_SEED = 1;
@@ -18,10 +20,13 @@ for (const { name, failure, program } of await readRegressions()) {
 }
 
 Deno.test("random programs do what the model does", async () => {
-  const seed = randomSeed();
-  console.log(`seed ${seed}`);
   const endMs = Date.now() + SECONDS_MAX * 1000;
-  const { passed, failures } = await fuzz({ seed, programsMax: PROGRAMS, endMs, shrinks: true });
+  const { passed, failures } = await fuzz({
+    seed: SEED,
+    programsMax: PROGRAMS,
+    endMs,
+    shrinks: true,
+  });
   console.log(`${passed} programs passed`);
   for (const failure of failures) {
     assert.fail(`seed ${failure.seed}, ${JSON.stringify(failure.program)}:\n${failure.error}`);
