@@ -13,6 +13,7 @@ import {
   createConvex,
   createDate,
   createProcessEnv,
+  createResponse,
   createStructuredClone,
   forbidWaiting,
   replaceCryptoRandomness,
@@ -69,6 +70,7 @@ export function lockDown(options: LockdownOptions): void {
   replacePerformanceClock();
   restrictForms();
   define(realm, "Date", createDate(Date));
+  define(realm, "Response", createResponse(Response));
   replaceDefaultNow(Intl.DateTimeFormat.prototype);
   define(realm, "WeakRef", StrongRef);
   define(realm, "FinalizationRegistry", SilentRegistry);

@@ -112,6 +112,34 @@ export function restrictForms(): void {
   }
 }
 
+/** Statuses whose responses have no body. */
+const BODILESS_STATUSES: readonly unknown[] = [204, 205, 304];
+
+/** The `Response` of the realm: as on the platform, an empty text is no body. */
+export function createResponse(RealResponse: typeof Response): typeof Response {
+  const LenientResponse = function (this: unknown, ...args: unknown[]) {
+    if (new.target === undefined) {
+      throw new TypeError("Class constructor Response cannot be invoked without 'new'");
+    }
+    const [body, init] = args as [unknown, { status?: unknown } | null | undefined];
+    const isBodiless = body === "" && BODILESS_STATUSES.includes(init?.status);
+    return Reflect.construct(RealResponse, isBodiless ? [null, init] : args, new.target);
+  } as unknown as typeof Response;
+  named("Response", RealResponse.length, LenientResponse as never);
+  for (const name of ["error", "json", "redirect"]) {
+    const descriptor = Object.getOwnPropertyDescriptor(RealResponse, name)!;
+    Object.defineProperty(LenientResponse, name, descriptor);
+  }
+  const { prototype } = RealResponse;
+  Object.defineProperty(LenientResponse, "prototype", { value: prototype, writable: false });
+  Object.defineProperty(prototype, "constructor", {
+    value: LenientResponse,
+    writable: true,
+    configurable: true,
+  });
+  return LenientResponse;
+}
+
 /** Random bytes that `getRandomValues` gives at most at once, as the standard says. */
 const RANDOM_BYTES_MAX = 65_536;
 const INTEGER_ARRAYS = /^(Ui|I)nt(8|16|32)Array$|^Uint8ClampedArray$|^Big(Ui|I)nt64Array$/;

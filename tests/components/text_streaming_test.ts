@@ -39,6 +39,8 @@ Deno.test("text streaming: each token arrives before the next is written; senten
   assert.equal((await reader.read()).done, true);
   const final = await stored.until(statusIs("done"), 30_000);
   assert.deepEqual(final, { text: TOKENS.join(""), status: "done" });
+  const again = await ask(server, stream, TOKENS);
+  assert.deepEqual([again.status, await again.text()], [205, ""], "it has been written already");
 });
 
 Deno.test("text streaming: a reader that leaves does not stop the writer; a writer that fails says so", async () => {

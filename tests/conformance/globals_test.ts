@@ -33,6 +33,7 @@ const FOUND: Readonly<Record<string, unknown>> = {
   responses: [201, true, "application/json", { a: 1 }, true, '{"a":1}', "https://example.com/"],
   requests: ["POST", "https://example.com/a", "b", "hi"],
   getWithBody: true,
+  bodiless: [[204, null], [205, null], [304, null], ",,", true, true, "Own"],
   badStatus: "RangeError",
   events: ["x", "aborted", "AbortError", true],
   clones: [1, true, true, true],

@@ -150,6 +150,17 @@ const checks: Record<string, Check> = {
   },
   getWithBody: () =>
     message(() => new Request("https://example.com/", { body: "x" })).then((m) => m !== ""),
+  bodiless: async () => {
+    const made = [204, 205, 304].map((status) => new Response("", { status }));
+    const texts = await Promise.all(made.map((response) => response.text()));
+    return [
+      ...made.map(({ status, body }) => [status, body]),
+      texts.join(),
+      !(await message(() => new Response("x", { status: 205 }))).startsWith("no error"),
+      made[0] instanceof Response && made[0].constructor === Response,
+      new (class Own extends Response {})("text").constructor.name,
+    ];
+  },
   badStatus: () => {
     try {
       return new Response(null, { status: 99 });
