@@ -21,7 +21,7 @@ import { Deployment } from "./deployment/deployment.ts";
 import { LocalBlobStore } from "./deployment/files/local_blob_store.ts";
 import { S3BlobStore } from "./deployment/files/s3_blob_store.ts";
 import { ServerLog } from "./deployment/server_log.ts";
-import { LimitsFileError, readLimitsFile } from "./deployment/limits_file.ts";
+import { type LimitChanges, LimitsFileError, readLimitsFile } from "./deployment/limits_file.ts";
 import { TrustedProxies } from "./deployment/trusted_proxies.ts";
 import { DatabaseOpenError } from "./engine/open_error.ts";
 import { createApiApp, type HttpHandler } from "./http/app.ts";
@@ -71,6 +71,13 @@ async function check(config: CheckConfig): Promise<void> {
   if (problems > 0) Deno.exit(EXIT_FAILURE);
 }
 
+/** @throws LimitsFileError */
+function limitsOf({ limitsFile, scheduledFunctions }: StartConfig): LimitChanges {
+  const changes = limitsFile === null ? {} : readLimitsFile(limitsFile);
+  if (scheduledFunctions === null) return changes;
+  return { ...changes, scheduledFunctionsRunning: scheduledFunctions };
+}
+
 /** @throws UsageError when there is no usable Node */
 async function requireNode(path: string): Promise<InstalledNode> {
   return await findInstalledNode(path).catch((error: Error) => {
@@ -80,7 +87,7 @@ async function requireNode(path: string): Promise<InstalledNode> {
 
 async function start(config: StartConfig): Promise<void> {
   const log = new ServerLog(config.logFormat);
-  const limits = config.limitsFile === null ? {} : readLimitsFile(config.limitsFile);
+  const limits = limitsOf(config);
   const installedNode = config.node === null ? null : await requireNode(config.node);
   const stopping = stopSignal();
   // A bug in one place must not end the service of everybody else.
@@ -107,7 +114,6 @@ async function start(config: StartConfig): Promise<void> {
     isolates: config.isolates,
     actionIsolates: ACTION_ISOLATES,
     limits,
-    scheduledFunctions: config.scheduledFunctions,
     redact: config.redactErrors,
     outbound: config.outbound,
     installedNode,

@@ -3,6 +3,7 @@
 
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import { DEFAULT_SCHEDULER_LIMITS } from "../runtime/limits.ts";
 import { type OutboundPolicy, parseOutboundPolicy } from "../runtime/outbound_policy.ts";
 import type { S3Options } from "./files/s3_blob_store.ts";
 import type { LogFormat } from "./server_log.ts";
@@ -13,8 +14,7 @@ const DEFAULT_PORT = 3210;
 const DEFAULT_SITE_PORT = 3211;
 const DEFAULT_DATA_DIR = "./data";
 const ISOLATES_MAX = 64;
-const DEFAULT_SCHEDULED_FUNCTIONS = 16;
-export const SCHEDULED_FUNCTIONS_MAX = 1000;
+const SCHEDULED_FUNCTIONS_MAX = 1000;
 
 export const USAGE = `Usage: main.ts <command> [flags]
 
@@ -43,7 +43,8 @@ Flags of start (each is also a variable, --data-dir is CONCAVE_DATA_DIR; flags w
   --trusted-proxies LIST Peers whose X-Forwarded-* and Forwarded headers count: addresses, networks,
                          loopback, private, all or none (default ${DEFAULT_TRUSTED_PROXIES}).
   --scheduled-functions N
-                         Scheduled functions that run at once (default ${DEFAULT_SCHEDULED_FUNCTIONS}).
+                         Scheduled functions that run at once: wins over the limit
+                         scheduledFunctionsRunning (default ${DEFAULT_SCHEDULER_LIMITS.scheduledFunctionsRunning}).
   --s3-bucket NAME       Keep files in this bucket instead of the data directory; then also:
   --s3-endpoint URL      Address of the S3-compatible service.
   --s3-region NAME       Its region (default us-east-1).
@@ -81,8 +82,8 @@ export interface StartConfig {
   readonly trustedProxies: string;
   /** Null: files are kept in the data directory. */
   readonly s3: S3Options | null;
-  /** Scheduled functions that run at once. */
-  readonly scheduledFunctions: number;
+  /** Scheduled functions that run at once; null: what the limits say. */
+  readonly scheduledFunctions: number | null;
   readonly logFormat: LogFormat;
   readonly redactErrors: boolean;
   /** Where actions may not connect to. */
@@ -135,8 +136,7 @@ const startShape = z.object({
   "trusted-proxies": z.string().refine(isPeerList, "must be a list of addresses and networks")
     .default(DEFAULT_TRUSTED_PROXIES),
   "isolates": positiveNumber(ISOLATES_MAX).optional(),
-  "scheduled-functions": positiveNumber(SCHEDULED_FUNCTIONS_MAX)
-    .default(DEFAULT_SCHEDULED_FUNCTIONS),
+  "scheduled-functions": positiveNumber(SCHEDULED_FUNCTIONS_MAX).optional(),
   "s3-bucket": z.string().min(1, "must not be empty").optional(),
   "s3-endpoint": origin.optional(),
   "s3-region": z.string().min(1, "must not be empty").default("us-east-1"),
@@ -196,7 +196,7 @@ export function parseCommandLine(
         limitsFile: values.limits ?? null,
         trustedProxies: values["trusted-proxies"],
         s3: s3Options(values, environment),
-        scheduledFunctions: values["scheduled-functions"],
+        scheduledFunctions: values["scheduled-functions"] ?? null,
         logFormat: values["log-format"],
         redactErrors: values["redact-errors"] || values["redact-logs"],
         outbound: values["deny-net"],

@@ -26,7 +26,7 @@ Deno.test("start without flags listens on the platform's ports of this machine",
     outbound: { denied: [], ipv4Only: false },
     node: null,
     nativeAddons: false,
-    scheduledFunctions: 16,
+    scheduledFunctions: null,
   });
 });
 

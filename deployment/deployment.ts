@@ -9,7 +9,14 @@ import type { SchemaStatus } from "../engine/schema_lifecycle.ts";
 import type { ComponentId } from "../engine/types.ts";
 import type { Json } from "../engine/values/value.ts";
 import { Runtime } from "../runtime/runtime.ts";
-import { type LimitName, LIMITS, runtimeLimits, transactionLimits } from "../runtime/limits.ts";
+import {
+  type LimitName,
+  LIMITS,
+  runtimeLimits,
+  type SchedulerLimits,
+  schedulerLimits,
+  transactionLimits,
+} from "../runtime/limits.ts";
 import { registerFunctionCalls } from "../runtime/action_syscalls.ts";
 import type { InstalledNode } from "../runtime/installed_node.ts";
 import type { OutboundPolicy } from "../runtime/outbound_policy.ts";
@@ -84,8 +91,6 @@ export interface DeploymentOptions {
   readonly nativeAddons?: boolean;
   /** What the operator changed of the limits on functions. */
   readonly limits: LimitChanges;
-  /** Scheduled functions that run at once. */
-  readonly scheduledFunctions: number;
   /** Show clients neither log lines nor the details of errors. */
   readonly redact: boolean;
   /** Whose forwarding headers are believed. */
@@ -149,7 +154,7 @@ export class Deployment {
     this.scheduler = new Scheduler({
       engine,
       runner: this.runner,
-      concurrency: options.scheduledFunctions,
+      limits: schedulerLimits(options.limits),
       onFault: (message, error) => this.log.fault(message, error),
     });
     this.files = new FileStorage({
@@ -332,17 +337,24 @@ export class Deployment {
 
   /** Each limit with its unit and the highest use since the start; those that never change without. */
   limits(): Json {
-    const values = { ...this.engine.limits, ...this.runtime.limits };
-    this.runtime.usage.note("tables", this.engine.catalog.activeUserTables);
+    const values = { ...this.engine.limits, ...this.runtime.limits, ...this.scheduler.limits };
+    const { usage } = this.runtime;
+    usage.note("tables", this.engine.catalog.activeUserTables);
+    usage.noteAll(this.scheduler.highestUse);
     const changeable = (Object.entries(LIMITS) as [LimitName, string][]).map(([name, unit]) => [
       name,
-      { limit: values[name], unit, highest: this.runtime.usage.highest(name) },
+      { limit: values[name], unit, highest: usage.highest(name) },
     ]);
     const fixed = Object.entries(FIXED_LIMITS).map(([name, limit]) => [
       name,
       { ...limit, isFixed: true },
     ]);
     return Object.fromEntries([...changeable, ...fixed]);
+  }
+
+  /** Changes limits that need no restart, until the next start. */
+  changeLimits(changes: Partial<SchedulerLimits>): void {
+    this.scheduler.limits = { ...this.scheduler.limits, ...changes };
   }
 
   /** An auth config that fails now leaves the providers as they were: the rest must be served. */

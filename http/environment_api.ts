@@ -23,6 +23,12 @@ const auditPageShape = z.object({
   cursor: z.string().optional(),
 });
 
+/** What can be changed without a restart. */
+const limitsShape = z.strictObject({
+  scheduledFunctionsRunning: z.int().positive().exactOptional(),
+  cronJobsRunning: z.int().positive().exactOptional(),
+});
+
 export function addEnvironmentRoutes(routes: Routes, deployment: Deployment): void {
   /** A route for administrators, under each of the paths. */
   const add = (
@@ -40,6 +46,10 @@ export function addEnvironmentRoutes(routes: Routes, deployment: Deployment): vo
 
   // Not of the platform: for the operator of this server.
   add("GET", ["/api/concave/limits"], () => jsonResponse({ limits: deployment.limits() }));
+  add("POST", ["/api/concave/limits"], async (context) => {
+    deployment.changeLimits(await readShape(context.req.raw, limitsShape));
+    return jsonResponse({ limits: deployment.limits() });
+  });
 
   add("POST", versioned("update_environment_variables"), async (context) => {
     const { changes } = await readShape(context.req.raw, changesShape);

@@ -1,14 +1,13 @@
-// What administrators do to scheduled functions (spec services 1.5), and how many run at once.
+// What administrators do to scheduled functions (spec services 1.5).
 
 import { z } from "zod";
 import type { Deployment } from "../deployment/deployment.ts";
-import { SCHEDULED_FUNCTIONS_MAX } from "../deployment/config.ts";
 import { cancelAllJobs, deleteAllJobs } from "../deployment/scheduler/job_maintenance.ts";
 import { cancelScheduled } from "../runtime/isolate/scheduling.ts";
 import { canonicalName, parseFunctionName } from "../runtime/isolate/function_path.ts";
 import { BODY_BYTES_MAX, checkShape, readJson } from "./body.ts";
 import { requireAdmin } from "./caller.ts";
-import { emptyResponse, jsonResponse } from "./errors.ts";
+import { emptyResponse } from "./errors.ts";
 import type { Routes } from "./routes.ts";
 
 const NANOSECONDS_PER_MS = 1e6;
@@ -21,9 +20,6 @@ const selectionShape = z.object({
   startNextTs: nanoseconds,
   endNextTs: nanoseconds,
 });
-const concurrencyShape = z.object({
-  concurrency: z.int().min(1).max(SCHEDULED_FUNCTIONS_MAX),
-});
 const tableShape = z.object({ componentId: z.string().nullish() });
 
 export function addSchedulerRoutes(routes: Routes, deployment: Deployment): void {
@@ -34,21 +30,6 @@ export function addSchedulerRoutes(routes: Routes, deployment: Deployment): void
       await handle(await readJson(context.req.raw, BODY_BYTES_MAX));
       return emptyResponse();
     });
-
-  const concurrency = () => {
-    const { concurrency, running } = deployment.scheduler.jobs;
-    return jsonResponse({ concurrency, running });
-  };
-  routes.add("GET", "/api/concave/scheduler", async (context) => {
-    await requireAdmin(context, deployment);
-    return concurrency();
-  });
-  routes.add("POST", "/api/concave/scheduler", async (context) => {
-    await requireAdmin(context, deployment);
-    const body = checkShape(await readJson(context.req.raw, BODY_BYTES_MAX), concurrencyShape);
-    deployment.scheduler.jobs.concurrency = body.concurrency;
-    return concurrency();
-  });
 
   add("/api/cancel_job", async (body) => {
     const { id, componentId } = checkShape(body, jobShape);

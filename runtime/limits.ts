@@ -1,5 +1,6 @@
 // Limits that the runtime enforces around a function (spec function-runtime 6), and the list of all
-// limits that an operator can change. Limits on what a transaction reads and writes are the engine's.
+// limits that an operator can change. Limits on what a transaction reads and writes are the engine's,
+// those on how many functions run by time are the scheduler's.
 
 import { DEFAULT_TRANSACTION_LIMITS, type TransactionLimits } from "../engine/limits.ts";
 
@@ -57,7 +58,18 @@ export function durationText(ms: number): string {
   return ms < 1000 ? `${ms}ms` : `${ms / 1000}s`;
 }
 
-export type LimitName = keyof TransactionLimits | keyof RuntimeLimits;
+/** How many functions the server itself runs at once. Can be changed while it runs. */
+export interface SchedulerLimits {
+  readonly scheduledFunctionsRunning: number;
+  readonly cronJobsRunning: number;
+}
+
+export const DEFAULT_SCHEDULER_LIMITS: SchedulerLimits = {
+  scheduledFunctionsRunning: 16,
+  cronJobsRunning: 8,
+};
+
+export type LimitName = keyof TransactionLimits | keyof RuntimeLimits | keyof SchedulerLimits;
 export type LimitUnit =
   | "documents"
   | "tables"
@@ -98,6 +110,8 @@ export const LIMITS: { readonly [Name in LimitName]: LimitUnit } = {
   nodeArgsBytes: "bytes",
   nodeOperations: "operations",
   nodeTemporaryMebibytes: "mebibytes",
+  scheduledFunctionsRunning: "functions",
+  cronJobsRunning: "functions",
 };
 
 /** The part of the changes that is the engine's. */
@@ -112,6 +126,13 @@ export function runtimeLimits(
   changes: { readonly [Name in LimitName]?: number },
 ): Partial<RuntimeLimits> {
   return pick(changes, DEFAULT_RUNTIME_LIMITS);
+}
+
+/** The part of the changes that is the scheduler's. */
+export function schedulerLimits(
+  changes: { readonly [Name in LimitName]?: number },
+): Partial<SchedulerLimits> {
+  return pick(changes, DEFAULT_SCHEDULER_LIMITS);
 }
 
 function pick<T extends object>(changes: Partial<T>, names: T): Partial<T> {

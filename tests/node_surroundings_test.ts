@@ -13,12 +13,6 @@ const APP = "tests/apps/node";
 const run = (server: Server, name: string, args: Record<string, unknown> = {}) =>
   httpClient(server).action(action(name), args);
 
-async function limitsFile(limits: Record<string, number>): Promise<string> {
-  const file = await Deno.makeTempFile({ suffix: ".json" });
-  await Deno.writeTextFile(file, JSON.stringify(limits));
-  return file;
-}
-
 async function highestUses(server: Server): Promise<Record<string, { highest: number | null }>> {
   const headers = { authorization: `Convex ${server.adminKey}` };
   return (await (await fetch(`${server.url}/api/concave/limits`, { headers })).json()).limits;
@@ -89,14 +83,12 @@ Deno.test("operators see how near actions in Node came to their limits", async (
 });
 
 Deno.test("temporary files have a limit; a new process has none of them", async () => {
-  const limits = await limitsFile({ nodeTemporaryMebibytes: 20 });
-  await using server = await serverWithApp(APP, { flags: ["--limits", limits] });
+  await using server = await serverWithApp(APP, { limits: { nodeTemporaryMebibytes: 20 } });
   await assert.rejects(
     run(server, "work:fillsDirectory"),
     /Temporary files take too much space \(maximum 20 MiB for all actions that run in Node\.js\)/,
   );
   assert.equal((await run(server, "work:files") as { writes: number }).writes, 0);
-  await Deno.remove(limits);
 });
 
 Deno.test("what worker threads print costs nobody anything", async () => {
@@ -107,8 +99,7 @@ Deno.test("what worker threads print costs nobody anything", async () => {
 });
 
 Deno.test("a process that an action keeps busy gets no more actions", async () => {
-  const limits = await limitsFile({ nodeActionTimeMs: 15_000 });
-  await using server = await serverWithApp(APP, { flags: ["--limits", limits] });
+  await using server = await serverWithApp(APP, { limits: { nodeActionTimeMs: 15_000 } });
   assert.equal(await run(server, "work:count"), 1);
   const spinning = run(server, "work:spin").then(() => "done", () => "failed");
   // The first of these still meet the busy process and wait for it; a later one has another.
@@ -122,7 +113,6 @@ Deno.test("a process that an action keeps busy gets no more actions", async () =
   assert.equal(await Promise.race([elsewhere.promise, spinning]), "counted");
   clearInterval(counting);
   assert.equal(await spinning, "failed");
-  await Deno.remove(limits);
 });
 
 Deno.test("actions in Node connect neither where the operator forbids it nor through his proxy", async () => {

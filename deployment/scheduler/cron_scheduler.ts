@@ -32,12 +32,13 @@ const JOBS_INDEX = systemIndexId(SYSTEM_TABLES.cronJobs.number, 0);
 const JOBS_TABLET = SYSTEM_TABLES.cronJobs.number;
 const DEPLOYMENT_INDEX = byCreationTimeIndex(SYSTEM_TABLES.deployment.number);
 const RETRY_BACKOFF: Backoff = { initialMs: 500, maxMs: 15_000 };
-const RUNNING_MAX = 8;
 
 export interface CronSchedulerOptions {
   readonly engine: Engine;
   readonly runner: LoggedRunner;
   readonly kinds: FunctionKinds;
+  /** Cron jobs that run at once. */
+  readonly concurrency: number;
   /** Aborts when the server ends. */
   readonly signal: AbortSignal;
   readonly onFault: (message: string, error: unknown) => void;
@@ -49,9 +50,12 @@ export class CronScheduler {
   readonly #stopListening: () => void;
   /** Runs under way, by the job's id. */
   readonly #running = new Map<string, Promise<void>>();
+  #highestRunning = 0;
+  #concurrency: number;
 
   constructor(options: CronSchedulerOptions) {
     this.#options = options;
+    this.#concurrency = options.concurrency;
     const { engine } = options;
     this.#timer = new WakeTimer(() => this.#turn(), engine.clock);
     this.#stopListening = engine.onCommit(({ keys, writes }) => {
@@ -74,6 +78,20 @@ export class CronScheduler {
       runner.logFailure("action", { ...call, context }, INTERRUPTED_TEXT);
     }
     this.#timer.start();
+  }
+
+  /** The most that ever ran at once. */
+  get highestRunning(): number {
+    return this.#highestRunning;
+  }
+
+  get concurrency(): number {
+    return this.#concurrency;
+  }
+
+  set concurrency(value: number) {
+    this.#concurrency = value;
+    this.#timer.wake();
   }
 
   /** Starts nothing any more. */
@@ -101,7 +119,7 @@ export class CronScheduler {
     for (const job of waiting) {
       if (job.nextTs > nowMs) return this.#timer.wakeAt(job.nextTs);
       // The end of a run wakes the rest.
-      if (this.#running.size >= RUNNING_MAX) break;
+      if (this.#running.size >= this.#concurrency) break;
       this.#start(job);
     }
     this.#timer.wakeAt(null);
@@ -118,6 +136,7 @@ export class CronScheduler {
       this.#timer.wake();
     });
     this.#running.set(job._id, finished);
+    this.#highestRunning = Math.max(this.#highestRunning, this.#running.size);
   }
 
   async #run(job: CronJob): Promise<void> {

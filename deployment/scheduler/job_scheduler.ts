@@ -29,6 +29,7 @@ export class JobScheduler {
   #waiting: DueJob[] = [];
   /** Functions that run: a mutation that is accepted has left its place already. */
   #running = 0;
+  #highestRunning = 0;
   #dueIndexes: readonly IndexId[];
   #isClosed = false;
 
@@ -47,9 +48,9 @@ export class JobScheduler {
     this.#timer.start();
   }
 
-  /** Scheduled functions that run now. */
-  get running(): number {
-    return this.#running;
+  /** The most that ever ran at once. */
+  get highestRunning(): number {
+    return this.#highestRunning;
   }
 
   get concurrency(): number {
@@ -95,6 +96,7 @@ export class JobScheduler {
   #start(due: DueJob): void {
     const { _id: id } = due.job;
     this.#running++;
+    this.#highestRunning = Math.max(this.#highestRunning, this.#running);
     let isRunning = true;
     const leave = () => {
       if (!isRunning) return;

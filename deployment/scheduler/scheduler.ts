@@ -2,6 +2,8 @@
 // them.
 
 import type { Engine } from "../../engine/engine.ts";
+import { DEFAULT_SCHEDULER_LIMITS, type SchedulerLimits } from "../../runtime/limits.ts";
+import type { HighestUse } from "../../runtime/limit_usage.ts";
 import type { LoggedRunner } from "../logged_runner.ts";
 import { CronScheduler } from "./cron_scheduler.ts";
 import { FinishedJobCollection } from "./job_maintenance.ts";
@@ -12,8 +14,7 @@ import { FunctionKinds } from "./target_kind.ts";
 export interface SchedulerOptions {
   readonly engine: Engine;
   readonly runner: LoggedRunner;
-  /** Scheduled functions that run at once. */
-  readonly concurrency: number;
+  readonly limits?: Partial<SchedulerLimits>;
   readonly onFault: (message: string, error: unknown) => void;
 }
 
@@ -24,18 +25,46 @@ export class Scheduler {
   readonly #kinds: FunctionKinds;
   readonly #stopping = new AbortController();
 
-  constructor({ engine, runner, concurrency, onFault }: SchedulerOptions) {
+  constructor({ engine, runner, limits, onFault }: SchedulerOptions) {
     this.#kinds = new FunctionKinds(engine, (path) => runner.kindOf(path));
     const { signal } = this.#stopping;
     const shared = { engine, runner, kinds: this.#kinds, signal, onFault };
-    this.jobs = new JobScheduler({ engine, runner: new JobRunner(shared), concurrency });
-    this.crons = new CronScheduler(shared);
+    const { scheduledFunctionsRunning, cronJobsRunning } = {
+      ...DEFAULT_SCHEDULER_LIMITS,
+      ...limits,
+    };
+    this.jobs = new JobScheduler({
+      engine,
+      runner: new JobRunner(shared),
+      concurrency: scheduledFunctionsRunning,
+    });
+    this.crons = new CronScheduler({ ...shared, concurrency: cronJobsRunning });
     this.#collection = new FinishedJobCollection(engine, onFault);
   }
 
   async start(): Promise<void> {
     await Promise.all([this.jobs.start(), this.crons.start()]);
     this.#collection.start();
+  }
+
+  get limits(): SchedulerLimits {
+    return {
+      scheduledFunctionsRunning: this.jobs.concurrency,
+      cronJobsRunning: this.crons.concurrency,
+    };
+  }
+
+  set limits({ scheduledFunctionsRunning, cronJobsRunning }: SchedulerLimits) {
+    this.jobs.concurrency = scheduledFunctionsRunning;
+    this.crons.concurrency = cronJobsRunning;
+  }
+
+  /** How many ran at once at most; nothing of what has not run yet. */
+  get highestUse(): HighestUse {
+    return {
+      scheduledFunctionsRunning: this.jobs.highestRunning,
+      cronJobsRunning: this.crons.highestRunning,
+    };
   }
 
   /** Starts nothing any more and tries nothing again. */

@@ -64,7 +64,7 @@ export class Watched {
   }
 
   /** Waits until the newest result satisfies the condition, and returns it. */
-  async until(condition: (result: unknown) => boolean, timeoutMs = 10_000): Promise<unknown> {
+  async until(condition: (result: unknown) => boolean, timeoutMs = 30_000): Promise<unknown> {
     const deadline = Date.now() + timeoutMs;
     while (this.results.length === 0 || !condition(this.results.at(-1))) {
       const left = deadline - Date.now();

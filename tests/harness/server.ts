@@ -19,6 +19,8 @@ export interface ServerOptions {
   readonly removeDataDir?: boolean;
   readonly port?: number;
   readonly sitePort?: number;
+  /** Changes to the limits on functions. */
+  readonly limits?: Readonly<Record<string, number>>;
   /** More flags for `main.ts start`. */
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -88,7 +90,7 @@ export class Server implements AsyncDisposable {
   }
 
   /** Waits until the server prints something that matches. */
-  async waitForOutput(pattern: RegExp, timeoutMs = 10_000): Promise<RegExpMatchArray> {
+  async waitForOutput(pattern: RegExp, timeoutMs = 30_000): Promise<RegExpMatchArray> {
     return await this.#running.output.waitFor(pattern, timeoutMs);
   }
 
@@ -176,6 +178,11 @@ async function startChild(
   options: ServerOptions,
 ) {
   const args = ["start", "--data-dir", dataDir, "--port", `${port}`, "--site-port", `${sitePort}`];
+  if (options.limits !== undefined) {
+    const file = `${dataDir}/limits.json`;
+    await Deno.writeTextFile(file, JSON.stringify(options.limits));
+    args.push("--limits", file);
+  }
   const child = spawnMain([...args, ...(options.flags ?? [])], options.env, options.program);
   try {
     await child.output.waitFor(/Concave is ready/, READY_TIMEOUT_MS);

@@ -64,7 +64,7 @@ export class SchedulerStand {
     const { engine, runner, kinds } = this;
     const onFault = (message: string, error: unknown) =>
       void this.faults.push(`${message}: ${error}`);
-    return { engine, runner, kinds, signal: this.#stopping.signal, onFault };
+    return { engine, runner, kinds, concurrency: 8, signal: this.#stopping.signal, onFault };
   }
 
   /** Errors in the log of functions. */
