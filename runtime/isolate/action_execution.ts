@@ -70,6 +70,9 @@ interface PendingReply {
   readonly reject: (error: unknown) => void;
 }
 
+/** How an execution ended: with a result (or nobody wants one), or so that it must begin again. */
+export type ActionEnd = "done" | "again";
+
 const SEED_BYTES = 32;
 const NO_HTTP_ACTIONS = "This Convex deployment does not have HTTP actions enabled.";
 
@@ -77,7 +80,9 @@ export class ActionExecution implements ScopeOperations {
   ended = false;
   readonly #services: ActionServices;
   readonly #call: RunCall;
-  readonly #onEnd: () => void;
+  readonly #onEnd: (end: ActionEnd) => void;
+  /** Somebody outside knows what the action did: it cannot begin again. */
+  #isNoticed: boolean;
   readonly #log: LogLines;
   readonly #streams: ByteStreams;
   /** Of an HTTP action. */
@@ -96,19 +101,24 @@ export class ActionExecution implements ScopeOperations {
 
   /**
    * @param http the request to an HTTP action
-   * @param onEnd called once, when the result was sent or the action was cancelled
+   * @param onEnd called once, when the result was sent, the action was cancelled or must begin again
+   * @param isAgain it has begun again before
    */
   constructor(
     services: ActionServices,
     call: RunCall,
     http: HttpRequestHead | null,
-    onEnd: () => void,
+    onEnd: (end: ActionEnd) => void,
+    isAgain: boolean,
   ) {
     this.#services = services;
     this.#call = call;
     this.#onEnd = onEnd;
+    // Of a body, some may have been read.
+    this.#isNoticed = isAgain || http?.hasBody === true;
     const { callId } = call;
     this.#log = new LogLines(services.limits, (line) => {
+      this.#isNoticed = true;
       if (!this.ended) services.send({ type: "log", callId, line });
     });
     this.#streams = new ByteStreams(callId, services.send);
@@ -119,6 +129,7 @@ export class ActionExecution implements ScopeOperations {
       usage: services.usage,
       responseBytesMax: services.limits.httpResponseBytes,
       respond: (head) => {
+        this.#isNoticed = true;
         if (!this.ended) services.send({ type: "responseHead", callId, head });
       },
     });
@@ -227,10 +238,16 @@ export class ActionExecution implements ScopeOperations {
     return lazyCode(code, this.#call.path.component, urls);
   }
 
+  /**
+   * The action tried to change built-in objects: the next one, or this one if nobody will notice, gets
+   * a realm where that works.
+   */
   #noteRefusedWrite(): void {
-    if (this.#modules?.realm !== null) return;
+    if (this.ended || this.#modules?.realm !== null) return;
     const { component, module } = this.#call.path;
     this.#services.instances.noteRefusedWrite(component, module);
+    // From here on this execution reaches nothing.
+    if (!this.#isNoticed) this.#end("again");
   }
 
   #createScope(): Scope {
@@ -288,12 +305,13 @@ export class ActionExecution implements ScopeOperations {
 
   /** Gives the action up: the host no longer wants its result. */
   cancel(): void {
-    if (!this.ended) this.#end();
+    if (!this.ended) this.#end("done");
   }
 
   // Operations of the event loop.
 
   begin(name: string): void {
+    this.#isNoticed = true;
     this.#operations.set(name, (this.#operations.get(name) ?? 0) + 1);
   }
 
@@ -329,6 +347,7 @@ export class ActionExecution implements ScopeOperations {
   #askHost(name: string, args: string, onSent?: (opId: number) => void): Promise<string> {
     return new Promise((resolve, reject) => {
       if (this.ended) return;
+      this.#isNoticed = true;
       const opId = ++this.#lastOperation;
       this.#replies.set(opId, { label: operationLabel(name), resolve, reject });
       const { callId } = this.#call;
@@ -417,12 +436,12 @@ export class ActionExecution implements ScopeOperations {
 
   #failWith(thrown: unknown): void {
     if (this.ended) return;
+    if (thrown instanceof TypeError && isRefusedWrite(thrown)) this.#noteRefusedWrite();
     const error: FunctionError = thrown instanceof PlatformError
       ? platformFailure(
         thrown.kind === "internal" ? userError(thrown.code, INTERNAL_ERROR_TEXT) : thrown,
       )
       : describeThrown(thrown);
-    if (thrown instanceof TypeError && isRefusedWrite(thrown)) this.#noteRefusedWrite();
     this.#finish({ ok: false, error });
   }
 
@@ -443,17 +462,17 @@ export class ActionExecution implements ScopeOperations {
     this.#services.usage.note("logLineBytes", this.#log.longestBytes);
     const environment = this.#isNode ? "node" : "isolate";
     this.#services.send({ type: "actionResult", callId, result, logLines, stats, environment });
-    this.#end();
+    this.#end("done");
   }
 
-  #end(): void {
+  #end(end: ActionEnd): void {
     this.ended = true;
     this.#ending.abort();
     for (const id of this.#timers) this.#services.clearTimer(id);
     this.#timers.clear();
     this.#replies.clear();
     this.#streams.close("the action has ended");
-    this.#onEnd();
+    this.#onEnd(end);
   }
 
   #warnDangling(): void {

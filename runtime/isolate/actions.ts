@@ -3,10 +3,11 @@
 import type { RunCall } from "../frames.ts";
 import type { HttpRequestHead } from "../types.ts";
 import { ActionCode } from "./action_code.ts";
-import { ActionExecution, type ActionServices } from "./action_execution.ts";
+import { type ActionEnd, ActionExecution, type ActionServices } from "./action_execution.ts";
 import { ActionInstances } from "./action_instances.ts";
 import { CodeCache } from "./code_view.ts";
 import type { FramePipe } from "./frame_pipe.ts";
+import { nextTurn } from "./host.ts";
 import { clearTimer } from "./realm_network.ts";
 import type { TransactionsOptions } from "./transactions.ts";
 
@@ -24,9 +25,14 @@ export async function serveActions(pipe: FramePipe, options: TransactionsOptions
     clearTimer,
     instances: new ActionInstances(services.limits),
   };
-  const start = (callId: number, call: RunCall, http: HttpRequestHead | null) => {
-    const onEnd = () => running.delete(callId);
-    const action = new ActionExecution(actionServices, call, http, onEnd);
+  const start = (call: RunCall, http: HttpRequestHead | null, isAgain: boolean) => {
+    const { callId } = call;
+    const onEnd = (end: ActionEnd) => {
+      if (end === "done") running.delete(callId);
+      // What it began is still on the stack.
+      else nextTurn(() => running.get(callId) === action && start(call, http, true));
+    };
+    const action: ActionExecution = new ActionExecution(actionServices, call, http, onEnd, isAgain);
     running.set(callId, action);
     action.start();
   };
@@ -35,7 +41,7 @@ export async function serveActions(pipe: FramePipe, options: TransactionsOptions
     if (frame === null) return;
     switch (frame.type) {
       case "action":
-        start(frame.callId, frame.call, frame.http ?? null);
+        start(frame.call, frame.http ?? null, false);
         break;
       case "reply":
         running.get(frame.callId)?.reply(frame.opId, frame.result);
@@ -54,6 +60,7 @@ export async function serveActions(pipe: FramePipe, options: TransactionsOptions
         break;
       case "cancel":
         running.get(frame.callId)?.cancel();
+        running.delete(frame.callId);
         break;
       default:
         throw new Error(`an action isolate cannot serve ${frame.type}`);

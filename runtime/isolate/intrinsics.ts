@@ -15,8 +15,7 @@ const GENERATOR_PROTOTYPES: readonly object[] = [
 
 /**
  * Prototypes of the language whose properties objects often override by assignment, which a
- * read-only property of the prototype would forbid. Those of arrays, maps, sets and promises are not
- * here: a method behind an accessor is slower.
+ * read-only property of the prototype would forbid.
  */
 const OVERRIDABLE: readonly object[] = [
   Object.prototype,
@@ -31,6 +30,30 @@ const OVERRIDABLE: readonly object[] = [
   AggregateError.prototype,
   ...GENERATOR_PROTOTYPES,
 ];
+
+/**
+ * The same in actions, which cannot run again in a private realm when an assignment such as
+ * `promise.then = …` fails. A method behind an accessor is slower until the code is optimized.
+ */
+const OVERRIDABLE_IN_ACTIONS: readonly object[] = [
+  Array,
+  Map,
+  Set,
+  WeakMap,
+  WeakSet,
+  Promise,
+  Date,
+  RegExp,
+  String,
+  Number,
+  Boolean,
+  ArrayBuffer,
+  DataView,
+  getPrototypeOf(Uint8Array) as { prototype: object },
+].map(({ prototype }) => prototype);
+
+/** What V8 must find as it was, or loops, spreads and `map()` take their slow ways. */
+const NOT_OVERRIDABLE: ReadonlySet<PropertyKey> = new Set(["constructor", Symbol.iterator]);
 
 /** Built-in objects that no global name leads to. */
 function hiddenIntrinsics(): object[] {
@@ -56,11 +79,13 @@ function hiddenIntrinsics(): object[] {
  * Locks everything that the global names lead to.
  * @param names of the realm's global object.
  * @param platformNames those that the language does not define: their objects may be overridden, too
+ * @param forActions no private realm can take the place of this one half-way
  */
 export function lockIntrinsics(
   realm: object,
   names: readonly string[],
   platformNames: readonly string[],
+  forActions: boolean,
 ): void {
   const found = new Set<object>();
   const collect = (value: unknown, depth: number): void => {
@@ -87,6 +112,9 @@ export function lockIntrinsics(
   for (const value of hiddenIntrinsics()) collect(value, COLLECT_DEPTH);
   found.delete(realm);
   for (const value of OVERRIDABLE) allowOverride(value);
+  for (const value of forActions ? OVERRIDABLE_IN_ACTIONS : []) {
+    allowOverride(value, NOT_OVERRIDABLE);
+  }
   for (const name of platformNames) {
     const prototype = (realm as Record<string, { prototype?: object } | undefined>)[name]
       ?.prototype;
@@ -134,8 +162,9 @@ function lockErrorConstructor(): void {
 }
 
 /** Turns methods into accessors that let inheriting objects have their own by assignment. */
-function allowOverride(prototype: object): void {
+function allowOverride(prototype: object, except: ReadonlySet<PropertyKey> = new Set()): void {
   for (const key of ownKeys(prototype)) {
+    if (except.has(key)) continue;
     const descriptor = getOwnPropertyDescriptor(prototype, key)!;
     // Without a lock, too, inheriting objects cannot assign what is not writable (`Symbol.toStringTag`).
     if (!descriptor.configurable || descriptor.writable !== true) continue;

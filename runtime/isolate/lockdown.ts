@@ -50,8 +50,8 @@ PerformanceMark PerformanceMeasure`.split(/\s+/);
 const VISIBLE_NAMES: ReadonlySet<string> = new Set([...LANGUAGE_NAMES, ...PLATFORM_NAMES]);
 
 export interface LockdownOptions {
-  /** Actions keep the network. */
-  readonly allowNetwork: boolean;
+  /** They keep the network, and cannot run again. */
+  readonly forActions: boolean;
   readonly ipv4Only: boolean;
 }
 
@@ -59,7 +59,7 @@ export interface LockdownOptions {
 export function lockDown(options: LockdownOptions): void {
   const realm = globalThis as unknown as Record<string, unknown>;
   const network = captureNetwork(options.ipv4Only);
-  revokePermissions(options.allowNetwork);
+  revokePermissions(options.forActions);
   onUncaught((reason) => findScope()?.unhandledRejection(reason));
 
   touchLazyGlobals(realm);
@@ -106,6 +106,7 @@ export function lockDown(options: LockdownOptions): void {
     realm,
     [...VISIBLE_NAMES].filter(notTheRealm),
     PLATFORM_NAMES.filter(notTheRealm),
+    options.forActions,
   );
   define(realm, "globalThis", globalObject);
   define(realm, "self", globalObject);

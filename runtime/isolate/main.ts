@@ -46,7 +46,7 @@ function start(): void {
   const reader = new SnapshotReader(openReadOnly(init.dbPath));
   // SQLite opens the other files of the database at the first read.
   reader.batch((view) => view.latest.ts);
-  lockDown({ allowNetwork: init.mode === "actions", ipv4Only: init.ipv4Only });
+  lockDown({ forActions: init.mode === "actions", ipv4Only: init.ipv4Only });
   const options = transactionsOptions(init, reader);
   pipe.send({ type: "ready" });
   if (init.mode === "actions") {

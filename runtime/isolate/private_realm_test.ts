@@ -46,6 +46,9 @@ const CHANGES: Readonly<Record<string, readonly [change: string, look: string]>>
   "performance.now": ["performance.now = () => -1", "performance.now() === -1"],
   "a method of responses": ["Response.prototype.hello = () => 1", "new Response('x').hello?.()"],
   "a static function of URL": ["URL.canParse = () => 'mine'", "URL.canParse('x')"],
+  "a prototype by another name": ["const p = Array.prototype; p.third = 3", "[].third"],
+  "several prototypes": ["for (const C of [Array, Map]) C.prototype.mine = 1", "[].mine"],
+  "a prototype of a value": ["Object.getPrototypeOf([]).odd = 1", "[].odd"],
   "a caught failure": ["try { Array.prototype.first = 1 } catch {}", "[].first"],
 };
 
@@ -100,6 +103,74 @@ for (const kind of ["query", "action"] as const) {
     }
   });
 }
+
+const NOTED = "call('actions/mutation', { name: 'x:y', args: {} })";
+
+/** Actions that change objects of their own, after an effect that must not happen twice. */
+const OVERRIDING = `
+  exports.run = action(async (call) => {
+    console.log("once");
+    await ${NOTED};
+    const list = [3, 1, 2];
+    list.map = () => "mapped";
+    list["sort"] = () => "sorted";
+    const promise = Promise.resolve(1);
+    promise.then = () => "then";
+    Object.assign(promise, { catch: () => "caught" });
+    const map = new Map();
+    map.get = () => "got";
+    const date = new Date(0);
+    date.toISOString = () => "day";
+    Reflect.set(date, "getTime", () => "time");
+    class Own extends Set { constructor() { super(); this.has = () => "had"; } }
+    return [list.map(), list.sort(), [...list], Object.keys(list), promise.then(), promise.catch(),
+      map.get(), date.toISOString(), date.getTime(), new Own().has(), [1].map((x) => x + 1)];
+  });
+  exports.late = action(async (call) => {
+    await ${NOTED};
+    const shared = [].constructor.prototype;
+    shared.late = 1;
+    return [].late;
+  });
+`;
+
+Deno.test("actions that had effects may still change objects of their own", async () => {
+  const functions = { run: { udfType: "Action" }, late: { udfType: "Action" } } as const;
+  const stand = await Stand.open({ "m.js": { code: LIBRARY + OVERRIDING, functions } });
+  try {
+    const isolate = await stand.isolate("actions");
+    let noted = 0;
+    const run = async (path: string) => {
+      const call = isolate.call("action", path);
+      const { callId } = call;
+      isolate.send({ type: "action", callId, call });
+      for (;;) {
+        const frame = await isolate.receive(({ type }) =>
+          type === "actionResult" || type === "syscall"
+        );
+        if (frame.type !== "syscall") return frame as FromIsolate & { type: "actionResult" };
+        noted++;
+        const result = { ok: true, value: "null" } as const;
+        isolate.send({ type: "reply", callId, opId: frame.opId, result });
+      }
+    };
+    const { result, logLines } = await run("m:run");
+    assert.deepEqual(result.ok ? JSON.parse(result.value) : result.error.text, [
+      ...["mapped", "sorted", [3, 1, 2], ["0", "1", "2", "map", "sort"], "then", "caught"],
+      ...["got", "day", "time", "had", [2]],
+    ]);
+    assert.equal(logLines.length, 1);
+    assert.equal(noted, 1);
+    // Half-way it is too late for changes of what all share; the next run is prepared for them.
+    const late = await run("m:late");
+    assert.match(late.result.ok ? "" : late.result.error.text, /TypeError: Cannot (add|assign)/);
+    const next = await run("m:late");
+    assert.deepEqual(next.result, { ok: true, value: "1" });
+    assert.equal(noted, 3);
+  } finally {
+    await stand.close();
+  }
+});
 
 /** What code finds that changed something: the same platform as always. */
 const PLATFORM = `
