@@ -18,7 +18,7 @@ import { HandlerDeadline } from "./handler_deadline.ts";
 import { addFunctionRoutes } from "./functions_api.ts";
 import { addLogRoutes } from "./logs_api.ts";
 import { addMetaRoutes } from "./meta.ts";
-import { readForwarding } from "./forwarding.ts";
+import { readForwarding, requireHost } from "./forwarding.ts";
 import { peerOf } from "./peer.ts";
 import { getPath, Routes } from "./routes.ts";
 import { addStorageRoutes, UPLOAD_PATH } from "./storage_api.ts";
@@ -49,7 +49,7 @@ export function createApiApp(deployment: Deployment): HttpHandler {
   addStorageRoutes(routes, deployment);
   const route = routes.build();
   const deadline = new HandlerDeadline();
-  const site = createSiteApp(deployment, SITE_PREFIX);
+  const site = createSiteApp(deployment, { prefix: SITE_PREFIX, deadline });
 
   return async (request, info) => {
     const path = getPath(request);
@@ -59,6 +59,7 @@ export function createApiApp(deployment: Deployment): HttpHandler {
     const clientAddress = readForwarding(request.headers, peer, trustedProxies).client ?? peer;
     let client: ClientVersion;
     try {
+      requireHost(request.headers);
       const syncVersion = syncPathVersion(path);
       if (syncVersion !== undefined) {
         return upgradeToSync(request, syncVersion, clientAddress, deployment);
@@ -70,7 +71,8 @@ export function createApiApp(deployment: Deployment): HttpHandler {
     if (request.method === "OPTIONS") return preflightResponse(request);
     let response: Response;
     try {
-      const handled = route(request, { client, clientAddress });
+      const isHead = request.method === "HEAD";
+      const handled = route(request, { client, clientAddress, isHead });
       // An upload takes as long as its sender needs.
       response = await (path === UPLOAD_PATH ? handled : deadline.bound(handled));
     } catch (error) {

@@ -1,7 +1,8 @@
-// Requests behind a proxy: what it says about them in `Forwarded` and `X-Forwarded-*`. The headers of
-// peers that are not trusted are claims of the client and count for nothing.
+// Whom a request is for, and what a proxy says about it in `Forwarded` and `X-Forwarded-*`. The headers
+// of peers that are not trusted are claims of the client and count for nothing.
 
 import type { TrustedProxies } from "../deployment/trusted_proxies.ts";
+import { userError } from "../engine/errors.ts";
 
 /** What a trusted proxy says about the request that it passes on. */
 export interface Forwarding {
@@ -53,9 +54,21 @@ function asProtocol(text: string | null): "http" | "https" | null {
   return lower === "http" || lower === "https" ? lower : null;
 }
 
+/**
+ * Deno puts whatever the `Host` header says before the path of `request.url`: a slash in it would
+ * make another path.
+ * @throws PlatformError `BadHeader` when it is not a host, with or without a port
+ */
+export function requireHost(headers: Headers): void {
+  const host = headers.get("host");
+  if (host !== null && asHost(host) === null) {
+    throw userError("BadHeader", "Bad header for host: it is no host of a URL");
+  }
+}
+
 /** Only what can stand as the host of a URL. */
 function asHost(text: string | null): string | null {
-  return text !== null && /^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.test(text)
-    ? text
-    : null;
+  if (text === null) return null;
+  const match = /^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.test(text);
+  return match && URL.canParse(`http://${text}`) ? text : null;
 }

@@ -9,6 +9,8 @@ export interface RequestBindings {
   readonly client: ClientVersion;
   /** What a trusted proxy says, else the address of the peer. */
   readonly clientAddress: string | null;
+  /** GET whose answer is wanted without its body. */
+  readonly isHead: boolean;
 }
 
 export type RequestContext = Context<{ Bindings: RequestBindings }>;
@@ -39,7 +41,12 @@ export class Routes {
     this.#app.onError((error) => {
       throw error;
     });
-    return (request, bindings) => this.#app.fetch(request, bindings);
+    return (request, bindings) =>
+      // Hono would answer HEAD with no body, and so with a length of 0; Deno leaves a body out.
+      this.#app.fetch(
+        bindings.isHead ? new Request(request, { method: "GET" }) : request,
+        bindings,
+      );
   }
 }
 

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { UNKNOWN_CLIENT } from "../sync/client_version.ts";
 import { getPath, Routes } from "./routes.ts";
 
-const bindings = { client: UNKNOWN_CLIENT, clientAddress: null };
 
 function table() {
   const routes = new Routes();
@@ -16,6 +15,7 @@ function table() {
 }
 
 async function ask(method: string, url: string) {
+  const bindings = { client: UNKNOWN_CLIENT, clientAddress: null, isHead: method === "HEAD" };
   const response = await table()(new Request(`http://host${url}`, { method }), bindings);
   return {
     status: response.status,
@@ -27,7 +27,8 @@ async function ask(method: string, url: string) {
 Deno.test("known paths, other methods and unknown paths", async () => {
   assert.deepEqual(await ask("GET", "/api/query?x=1"), { status: 200, allow: null, text: "got" });
   assert.deepEqual(await ask("POST", "/api/query"), { status: 200, allow: null, text: "posted" });
-  assert.deepEqual(await ask("HEAD", "/api/query"), { status: 200, allow: null, text: "" });
+  // Deno sends the head alone, with the length of what GET would give.
+  assert.deepEqual(await ask("HEAD", "/api/query"), { status: 200, allow: null, text: "got" });
   const wrongMethod = { status: 405, allow: "GET,POST,HEAD", text: "" };
   assert.deepEqual(await ask("DELETE", "/api/query"), wrongMethod);
   assert.deepEqual(await ask("GET", "/api/nothing"), { status: 404, allow: null, text: "" });

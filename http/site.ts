@@ -15,8 +15,10 @@ import type {
 import { randomRequestId } from "../sync/request_id.ts";
 import type { HttpHandler } from "./app.ts";
 import { errorResponse, jsonResponse } from "./errors.ts";
-import { readForwarding } from "./forwarding.ts";
+import { readForwarding, requireHost } from "./forwarding.ts";
+import { HandlerDeadline } from "./handler_deadline.ts";
 import { peerOf } from "./peer.ts";
+import { getPath } from "./routes.ts";
 
 const METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"];
 const BODILESS_METHODS = ["GET", "HEAD", "OPTIONS"];
@@ -31,15 +33,18 @@ const CONNECTION_HEADERS: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-/**
- * The handler of HTTP actions.
- * @param prefix what stands before their paths on this port
- */
-export function createSiteApp(deployment: Deployment, prefix = ""): HttpHandler {
-  return async (request, info) => {
-    if (!METHODS.includes(request.method)) {
-      return new Response(null, { status: 405, headers: { allow: METHODS.join(",") } });
-    }
+export interface SiteOptions {
+  /** What stands before their paths on this port. */
+  readonly prefix?: string;
+  /** When actions must have begun to answer. */
+  readonly deadline?: HandlerDeadline;
+}
+
+/** The handler of HTTP actions. */
+export function createSiteApp(deployment: Deployment, options: SiteOptions = {}): HttpHandler {
+  const { prefix = "", deadline = new HandlerDeadline() } = options;
+  const handle = async (request: Request, info: Deno.ServeHandlerInfo): Promise<Response> => {
+    requireHost(request.headers);
     const peer = peerOf(info);
     const forwarding = readForwarding(request.headers, peer, deployment.trustedProxies);
     const url = publicUrl(request, prefix, forwarding.protocol, forwarding.host);
@@ -67,6 +72,16 @@ export function createSiteApp(deployment: Deployment, prefix = ""): HttpHandler 
     };
     return await answer(call, head, body, request, deployment);
   };
+  return async (request, info) => {
+    if (!METHODS.includes(request.method)) {
+      return new Response(null, { status: 405, headers: { allow: METHODS.join(",") } });
+    }
+    try {
+      return await deadline.bound(handle(request, info));
+    } catch (error) {
+      return errorResponse(error, deployment.log, request);
+    }
+  };
 }
 
 /** Resolves as soon as the action, or its failure, has a head to send. */
@@ -77,8 +92,7 @@ function answer(
   request: Request,
   deployment: Deployment,
 ): Promise<Response> {
-  return new Promise((resolve) => {
-    const fail = (error: unknown) => resolve(errorResponse(error, deployment.log, request));
+  return new Promise((resolve, reject) => {
     deployment.runHttpAction(call, {
       request: head,
       body,
@@ -87,13 +101,13 @@ function answer(
         try {
           resolve(toResponse(responseHead, responseBody));
         } catch (error) {
-          fail(error);
+          reject(error);
         }
       },
     }).then(({ result }: ActionOutcome) => {
       // Changes nothing if the action has answered already.
       if (!result.ok) resolve(failure(result.error, call, deployment.redact));
-    }, fail);
+    }, reject);
   });
 }
 
@@ -130,7 +144,7 @@ function publicUrl(
     url.port = "";
     url.host = host;
   }
-  url.pathname = url.pathname.slice(prefix.length);
+  if (prefix !== "") url.pathname = getPath(request).slice(prefix.length);
   return url;
 }
 

@@ -55,7 +55,7 @@ async function download(context: RequestContext, deployment: Deployment): Promis
   if (range === "all") headers.set("digest", `sha-256=${file.sha256}`);
   else headers.set("content-range", `bytes ${part.start}-${part.end - 1}/${file.size}`);
   const status = range === "all" ? 200 : 206;
-  if (context.req.method === "HEAD") return new Response(null, { status, headers });
+  if (context.env.isHead) return new Response(null, { status, headers });
   const bytes = await deployment.files.read(file, part);
   if (bytes === null) throw notFound(uuid);
   return new Response(bytes as BodyInit, { status, headers });

@@ -208,9 +208,9 @@ Deno.test("uploads: forged, expired and foreign tokens, broken headers", async (
 });
 
 /** A request whose path no URL parser has tidied; the head and body of the answer. */
-async function rawGet(path: string): Promise<string> {
-  const socket = connect(server.port, "127.0.0.1");
-  socket.write(`GET ${path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`);
+async function rawGet(path: string, host = "a", port = server.port): Promise<string> {
+  const socket = connect(port, "127.0.0.1");
+  socket.write(`GET ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
   return Buffer.concat(await Array.fromAsync(socket)).toString();
 }
 
@@ -311,6 +311,14 @@ Deno.test("routes and request bodies", async () => {
     const what = `${method} ${url}`;
     assert.equal(response.status, status, what);
     if (allow !== null) assert.ok(response.headers.get("allow")?.startsWith(allow), what);
+  }
+
+  for (const host of ["a b", "a/version?", "a@b", "a#b", "1.2.3.4.5", "a:99999", "[a", ""]) {
+    for (const port of [server.port, server.sitePort]) {
+      cases++;
+      const answer = await rawGet("/instance_name", host, port);
+      assert.match(answer, /^HTTP\/1\.1 400 [^]*"code":"BadHeader"/, `host '${host}'`);
+    }
   }
 
   const send = (body: string, type = "application/json", path = "query") =>

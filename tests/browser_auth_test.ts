@@ -7,6 +7,7 @@ import { httpClient, mutation } from "./harness/clients.ts";
 import { OidcProvider } from "./harness/oidc_provider.ts";
 import { freePort, Server } from "./harness/server.ts";
 import { bundlePage, pageHtml, servePage } from "./harness/web_page.ts";
+import { until } from "./harness/until.ts";
 
 const APP = "tests/apps/identity";
 /** The client asks for a new token 10 s before the end of the one it has. */
@@ -91,11 +92,4 @@ async function signIn(page: Page, user: string): Promise<void> {
     await page.locator('button[type="submit"]').click();
   }
   await consent.click();
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 40_000; !condition();) {
-    assert.ok(Date.now() < deadline, "the condition does not come true");
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }

@@ -6,6 +6,7 @@ import { logEntries } from "./harness/function_log.ts";
 import { serverWithApp } from "./harness/pushed_app.ts";
 import type { Server } from "./harness/server.ts";
 import { setVariables } from "./harness/variables.ts";
+import { until } from "./harness/until.ts";
 
 const APP = "tests/apps/component_calls";
 
@@ -23,13 +24,6 @@ function callsOn(server: Server) {
     mutation: (name: string, args: Args = {}) => client.mutation(mutation(name), args),
     action: (name: string, args: Args = {}) => client.action(action(name), args),
   };
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 20_000; !await condition();) {
-    assert.ok(Date.now() < deadline, "the condition does not come true");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 const without = (texts: string[], text: string) => texts.filter((each) => each !== text);

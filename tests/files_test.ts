@@ -7,6 +7,7 @@ import { startS3Server } from "../deployment/files/testing/s3_server.ts";
 import { action, httpClient, LiveClient, mutation, query } from "./harness/clients.ts";
 import { serverWithApp } from "./harness/pushed_app.ts";
 import type { Server } from "./harness/server.ts";
+import { until } from "./harness/until.ts";
 
 const APP = "tests/apps/services";
 const sha256 = (bytes: Uint8Array | string, encoding: "hex" | "base64") =>
@@ -31,13 +32,6 @@ async function blobs(server: Server): Promise<string[]> {
     }
   }
   return names;
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 10_000; !await condition();) {
-    assert.ok(Date.now() < deadline, "the condition does not come true");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 async function error(promise: Promise<unknown>): Promise<string> {

@@ -5,9 +5,11 @@ import { httpClient, LiveClient, query } from "./harness/clients.ts";
 import { logEntries } from "./harness/function_log.ts";
 import { serverWithApp } from "./harness/pushed_app.ts";
 import { Server } from "./harness/server.ts";
+import { until } from "./harness/until.ts";
 
 const APP = "tests/apps/services";
 const MEBIBYTE = 1024 * 1024;
+const PATIENCE_MS = 60_000;
 
 interface Described {
   readonly method: string;
@@ -19,13 +21,6 @@ interface Described {
 async function text(url: string, init?: RequestInit): Promise<[number, string]> {
   const response = await fetch(url, init);
   return [response.status, await response.text()];
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 10_000; !await condition();) {
-    assert.ok(Date.now() < deadline, "the condition does not come true");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 Deno.test("routes, methods and what the handler sees of the request", async () => {
@@ -46,12 +41,23 @@ Deno.test("routes, methods and what the handler sees of the request", async () =
     assert.equal(response.headers.get("access-control-allow-origin"), null);
   }
 
-  const onApi: Described = await (await fetch(`${server.url}/http/describe?x`)).json();
-  assert.equal(onApi.url, `${server.url}/describe?x`);
+  for (const prefix of ["/http", "//http"]) {
+    const onApi: Described = await (await fetch(`${server.url}${prefix}/describe?x`)).json();
+    assert.equal(onApi.url, `${server.url}/describe?x`, prefix);
+  }
+  assert.deepEqual(await text(`${server.url}/http`), [404, ""]);
 
-  const head = await fetch(`${siteUrl}/describe`, { method: "HEAD" });
-  assert.equal(head.status, 200);
-  assert.ok(Number(head.headers.get("content-length")) > 50);
+  const head = async (url: string) => {
+    const response = await fetch(url, { method: "HEAD" });
+    assert.equal(await response.text(), "");
+    return [response.status, response.headers.get("content-length")];
+  };
+  assert.deepEqual(await head(`${siteUrl}/tree/a`), [200, "4"]);
+  assert.deepEqual(await head(`${siteUrl}/none`), [404, `${"No matching routes found".length}`]);
+  // Nobody knows how long it will be.
+  assert.deepEqual(await head(`${siteUrl}/bytes?count=${MEBIBYTE}`), [200, null]);
+  const described: Described = await (await fetch(`${siteUrl}/describe`)).json();
+  assert.equal(described.method, "GET");
 
   assert.deepEqual(await text(`${siteUrl}/tree/a`), [200, "tree"]);
   assert.deepEqual(await text(`${siteUrl}/tree/deep/a`), [200, "deep"]);
@@ -72,6 +78,61 @@ Deno.test("routes, methods and what the handler sees of the request", async () =
   assert.equal(cookies.status, 204);
   assert.deepEqual(cookies.headers.getSetCookie(), ["a=1; Path=/", "b=2"]);
   assert.equal(cookies.headers.get("access-control-allow-origin"), "https://a.b");
+});
+
+/** What the handler sees of a request that a proxy passes on. */
+async function describeProxied(server: Server, headers: Record<string, string>): Promise<string> {
+  const described: Described = await (await fetch(`${server.siteUrl}/describe?a`, { headers }))
+    .json();
+  for (const [name, value] of Object.entries(headers)) {
+    assert.equal(described.headers[name], value, "all headers are passed on");
+  }
+  return described.url;
+}
+
+Deno.test("behind a proxy, the URL is the one that the client asked for", async () => {
+  await using server = await serverWithApp(APP);
+  const proxied = (headers: Record<string, string>) => describeProxied(server, headers);
+  const host = "x-forwarded-host";
+  const proto = "x-forwarded-proto";
+  const { siteUrl } = server;
+  assert.equal(await proxied({}), `${siteUrl}/describe?a`);
+  assert.equal(await proxied({ [proto]: "https", [host]: "a.b" }), "https://a.b/describe?a");
+  assert.equal(await proxied({ [host]: "a.b:8443, c.d" }), "http://a.b:8443/describe?a");
+  const forwarded = "for=192.0.2.43;proto=https;host=e.f, for=198.51.100.17;host=g.h";
+  assert.equal(await proxied({ forwarded }), "https://e.f/describe?a");
+  assert.equal(await proxied({ forwarded, [proto]: "http" }), "http://e.f/describe?a");
+  assert.equal(await proxied({ [proto]: "ftp", [host]: "a/b" }), `${siteUrl}/describe?a`);
+});
+
+Deno.test("status, headers and the length of the answer are the action's", async () => {
+  await using server = await serverWithApp(APP);
+  const reply = (answer: { status: number; headers?: string[][]; chunks: string[] | null }) =>
+    fetch(`${server.siteUrl}/reply`, {
+      method: "POST",
+      body: JSON.stringify({ headers: [], ...answer }),
+      redirect: "manual",
+    });
+  const unknown = await reply({ status: 200, chunks: ["a", "b"] });
+  assert.deepEqual([unknown.headers.get("content-length"), await unknown.text()], [null, "ab"]);
+  const known = await reply({ status: 201, headers: [["content-length", "2"]], chunks: ["ab"] });
+  assert.deepEqual(
+    [known.status, known.headers.get("content-length"), await known.text()],
+    [201, "2", "ab"],
+  );
+  const headers = [["location", "/a"], ["link", "<a>"], ["link", "<b>"], ["connection", "close"]];
+  const empty = await reply({ status: 302, headers, chunks: null });
+  assert.deepEqual(
+    ["content-length", "location", "link", "connection"].map((name) => empty.headers.get(name)),
+    ["0", "/a", "<a>, <b>", null],
+  );
+  const teapot = await reply({ status: 418, chunks: [] });
+  assert.deepEqual([teapot.status, await teapot.text()], [418, ""]);
+  const unchanged = await reply({ status: 304, headers: [["etag", '"1"']], chunks: null });
+  assert.deepEqual([unchanged.status, unchanged.headers.get("etag")], [304, '"1"']);
+  const impossible = await reply({ status: 101, chunks: null });
+  assert.equal(impossible.status, 500);
+  assert.match((await impossible.json()).code, /HTTP actions cannot answer with status 101$/);
 });
 
 Deno.test("a deployment without http.js says so", async () => {
@@ -118,28 +179,37 @@ Deno.test("failures before and after the head, and identities", async () => {
   assert.equal((await text(`${server.siteUrl}/describe`, { headers }))[0], 200);
 });
 
-Deno.test("redaction leaves only the request id", async () => {
-  await using server = await serverWithApp(APP, { flags: ["--redact-errors"] });
+Deno.test("redaction leaves only the request id; peers that are no trusted proxies are not heard", async () => {
+  const flags = ["--redact-errors", "--trusted-proxies", "192.0.2.1"];
+  await using server = await serverWithApp(APP, { flags });
   const response = await fetch(`${server.siteUrl}/fail`, {
     headers: { "convex-request-id": "0123456789abcdef" },
   });
   assert.deepEqual(await response.json(), { code: "[Request ID: 0123456789abcdef] Server Error" });
+  const headers = { "x-forwarded-proto": "https", forwarded: "host=e.f" };
+  assert.equal(await describeProxied(server, headers), `${server.siteUrl}/describe?a`);
 });
 
 Deno.test("tokens arrive one by one, and the log tells of the request", async () => {
   await using server = await serverWithApp(APP);
-  const response = await fetch(`${server.siteUrl}/tokens?count=5&ms=60`);
-  const times: number[] = [];
-  const tokens: string[] = [];
-  for await (const token of response.body!.pipeThrough(new TextDecoderStream())) {
-    times.push(performance.now());
-    tokens.push(token);
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const answered = fetch(`${server.siteUrl}/echo`, { method: "POST", body: readable });
+  const writer = writable.getWriter();
+  const reader = (await answered).body!.pipeThrough(new TextDecoderStream()).getReader();
+  // Each is sent when the one before has come back: none waits for others on its way.
+  for (const token of ["token 0", "token 1", "token 2"]) {
+    await writer.write(new TextEncoder().encode(token));
+    assert.equal((await reader.read()).value, token);
   }
-  assert.deepEqual(tokens, [0, 1, 2, 3, 4].map((i) => `token ${i}\n`));
-  assert.ok(times.at(-1)! - times[0]! > 4 * 50, "they did not come one by one");
+  await writer.close();
+  assert.equal((await reader.read()).done, true);
+
+  const [, tokens] = await text(`${server.siteUrl}/tokens?count=5&ms=1`);
+  assert.equal(tokens, [0, 1, 2, 3, 4].map((i) => `token ${i}\n`).join(""));
   assert.deepEqual(await httpClient(server).query(query("events:list"), {}), ["tokens 5"]);
-  const entry = (await logEntries(server)).find(({ udfType }) => udfType === "HttpAction")!;
-  assert.equal(entry.identifier, "GET /tokens");
+  const entries = await logEntries(server);
+  const entry = entries.find(({ identifier }) => identifier === "GET /tokens")!;
+  assert.equal(entry.udfType, "HttpAction");
   assert.deepEqual(entry.success, { status: "200" });
   assert.equal(entry.caller, "HttpEndpoint");
 });
@@ -152,12 +222,21 @@ Deno.test("the client leaves: the signal aborts and the action goes on", async (
   const reader = response.body!.getReader();
   await reader.read();
   await reader.cancel();
-  await events.until((list) => Array.isArray(list) && list.includes("tokens 20"));
+  await events.until((list) => Array.isArray(list) && list.includes("tokens 20"), PATIENCE_MS);
   await until(async () =>
     (await logEntries(server)).some(({ logLines }) =>
       JSON.stringify(logLines).includes("the client left")
     )
   );
+
+  // Also when it leaves before there is an answer.
+  const leaving = new AbortController();
+  const { signal } = leaving;
+  const patient = fetch(`${server.siteUrl}/patient`, { method: "POST", signal });
+  await events.until((list) => (list as string[]).includes("waiting"), PATIENCE_MS);
+  leaving.abort();
+  await assert.rejects(patient);
+  await events.until((list) => (list as string[]).includes("left"), PATIENCE_MS);
 });
 
 Deno.test("bodies stream both ways, with back-pressure and a limit on the answer", async () => {

@@ -134,8 +134,9 @@ class ResponseSender {
       const early = this.#early;
       if (early === null) return;
       this.#early = null;
-      this.#options.respond({ ...this.#head, body: this.#dropsBody ? "none" : "stream" });
-      if (this.#dropsBody) return;
+      this.#options.respond({ ...this.#head, body: "stream" });
+      // The answer to HEAD is a stream of nothing, so that no length is claimed for it.
+      if (this.#dropsBody) return outgoing.end(null);
       // They are less than the window: nothing here waits.
       for (const chunk of early) outgoing.write(chunk);
     };
@@ -163,7 +164,7 @@ class ResponseSender {
     }
     usage.note("httpResponseBytes", this.#bytes);
     warnNearLimit(log, HTTP_RESPONSE_WARNING, this.#bytes, responseBytesMax);
-    if (this.#early === null) return outgoing.end(null);
+    if (this.#early === null) return this.#dropsBody ? undefined : outgoing.end(null);
     if (this.#dropsBody) return this.#sendLength();
     for (const chunk of this.#early) outgoing.write(chunk);
     this.#early = null;

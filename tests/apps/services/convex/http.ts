@@ -70,6 +70,37 @@ http.route({
   }),
 });
 
+/** Answers as it is told: status, headers, and the chunks of a body that is null or streams. */
+http.route({
+  path: "/reply",
+  method: "POST",
+  handler: httpAction(async (_ctx, request) => {
+    const { status, headers, chunks } = await request.json();
+    const queue: string[] = [...chunks ?? []];
+    const body = chunks === null ? null : new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        await sleep(1);
+        const chunk = queue.shift();
+        if (chunk === undefined) controller.close();
+        else controller.enqueue(encoder.encode(chunk));
+      },
+    });
+    return new Response(body, { status, headers });
+  }),
+});
+
+/** Waits, before it answers, until the client has left. */
+http.route({
+  path: "/patient",
+  method: "POST",
+  handler: httpAction(async (ctx, request) => {
+    await ctx.runMutation(addEvent, { text: "waiting" });
+    await new Promise((resolve) => request.signal.addEventListener("abort", resolve));
+    await ctx.runMutation(addEvent, { text: "left" });
+    return new Response("nobody reads this");
+  }),
+});
+
 /** Gives back what comes, as it comes. */
 http.route({
   path: "/echo",
