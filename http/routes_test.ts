@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { UNKNOWN_CLIENT } from "../sync/client_version.ts";
 import { getPath, Routes } from "./routes.ts";
 
-
 function table() {
   const routes = new Routes();
   routes.add("GET", "/api/query", () => new Response("got"));
