@@ -2,6 +2,7 @@
 // rooms above register the rest (scheduling, files, …) under the names that the isolate sends.
 
 import type { SyscallStreams } from "./action_isolate.ts";
+import { ActionTurns } from "./action_turns.ts";
 import { PlatformError, userError } from "../engine/errors.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Json } from "../engine/values/value.ts";
@@ -100,13 +101,24 @@ export function registerFunctionCalls(
       },
     };
   };
-  syscalls.register("1.0/actions/query", async (args, call) => {
-    const ts = engine.committer.durable;
-    return value((await runner.runQuery(target(args, call, "runQuery"), ts, null)).result);
-  });
-  syscalls.register("1.0/actions/mutation", async (args, call) => {
-    return value((await runner.runMutation(target(args, call, "runMutation"))).result);
-  });
+  const turns = new WeakMap<RunCall, ActionTurns>();
+  const turnsOf = (call: RunCall): ActionTurns => {
+    let known = turns.get(call);
+    if (known === undefined) turns.set(call, known = new ActionTurns());
+    return known;
+  };
+  syscalls.register("1.0/actions/query", (args, call) =>
+    turnsOf(call).run(async () => {
+      const ts = engine.committer.durable;
+      return value((await runner.runQuery(target(args, call, "runQuery"), ts, null)).result);
+    }));
+  syscalls.register(
+    "1.0/actions/mutation",
+    (args, call) =>
+      turnsOf(call).run(async () =>
+        value((await runner.runMutation(target(args, call, "runMutation"))).result)
+      ),
+  );
   syscalls.register("1.0/actions/action", async (args, call) => {
     return value((await runner.runAction(target(args, call, "runAction"))).result);
   });

@@ -72,6 +72,14 @@ export class CallQueue {
     return call;
   }
 
+  /** Does not count the last so many milliseconds as waiting. */
+  excuse(milliseconds: number, nowMs: number): void {
+    for (let i = this.#head; i < this.#calls.length; i++) {
+      const call = this.#calls[i]!;
+      call.queuedAtMs = Math.min(nowMs, call.queuedAtMs + milliseconds);
+    }
+  }
+
   /** Empties the queue. */
   drain(): PendingCall[] {
     const calls = this.#calls.slice(this.#head);

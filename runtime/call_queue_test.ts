@@ -40,3 +40,11 @@ Deno.test("the queue behaves like an array", () => {
     assert.equal(queue.length, 0);
   }));
 });
+
+Deno.test("time in which the server stood still does not count as waiting", () => {
+  const queue = new CallQueue();
+  for (const queuedAtMs of [0, 100, 200, 6_900]) queue.push({ queuedAtMs } as PendingCall);
+  queue.shift();
+  queue.excuse(6_500, 7_000);
+  assert.deepEqual(queue.drain().map(({ queuedAtMs }) => queuedAtMs), [6_600, 6_700, 7_000]);
+});

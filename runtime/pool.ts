@@ -41,6 +41,8 @@ const HOME_QUERY_ESTIMATE_MS_MAX = 10;
 const STEAL_AFTER_MS = 60;
 /** How often running calls are looked after. */
 const WATCH_INTERVAL_MS = 20;
+/** The server itself stood still so long (a suspended machine): nobody kept the others waiting then. */
+const STANDSTILL_MS_MIN = 1_000;
 /** A call whose isolates were ended from outside so often is given up. */
 const DEATHS_MAX = 3;
 const RESPAWN_DELAY_MS_MIN = 50;
@@ -87,6 +89,7 @@ export class Pool implements TransactionIsolateEvents {
   #exclusive: PendingCall | null = null;
   #dispatchScheduled = false;
   #timer: ReturnType<typeof setInterval> | null = null;
+  #watchedAtMs = 0;
   #failedStarts = 0;
   #respawnTimer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
@@ -314,7 +317,7 @@ export class Pool implements TransactionIsolateEvents {
       }
     }
     if (this.#waiting > 0 || this.#working.some((isolate) => isolate.frameCount > 0)) {
-      this.#timer ??= setInterval(() => this.#watch(), WATCH_INTERVAL_MS);
+      this.#startTimer();
     }
   }
 
@@ -406,6 +409,7 @@ export class Pool implements TransactionIsolateEvents {
 
   #watch(): void {
     const nowMs = performance.now();
+    this.#excuseStandstill(nowMs);
     for (const isolate of this.#working) isolate.watch(nowMs);
     this.#relieve(nowMs);
     this.#turnAway(nowMs);
@@ -432,6 +436,15 @@ export class Pool implements TransactionIsolateEvents {
     }
   }
 
+  #excuseStandstill(nowMs: number): void {
+    const sinceWatchMs = nowMs - this.#watchedAtMs;
+    this.#watchedAtMs = nowMs;
+    if (sinceWatchMs < STANDSTILL_MS_MIN) return;
+    for (const queue of [this.#queries, this.#mutations, this.#homebound]) {
+      queue.excuse(sinceWatchMs, nowMs);
+    }
+  }
+
   #turnAway(nowMs: number): void {
     const isTooLate = ({ queuedAtMs, deaths }: PendingCall) =>
       nowMs - queuedAtMs > (deaths === 0 ? WAITING_MS_MAX : WAITING_AFTER_DEATH_MS_MAX);
@@ -451,6 +464,12 @@ export class Pool implements TransactionIsolateEvents {
       `Too many concurrent requests. Your backend is limited to ${this.#options.isolates} ` +
         `concurrent ${what}. Please try again later.`,
     );
+  }
+
+  #startTimer(): void {
+    if (this.#timer !== null) return;
+    this.#watchedAtMs = performance.now();
+    this.#timer = setInterval(() => this.#watch(), WATCH_INTERVAL_MS);
   }
 
   #stopTimer(): void {

@@ -228,10 +228,13 @@ Deno.test("a call that crashes its isolate fails, its neighbours do not", () =>
 Deno.test("a flood of slow queries does not hold mutations up", () =>
   withPool(2, async ({ call }) => {
     await call("query", "spin", { ms: 100 });
-    const flood = Array.from({ length: 12 }, () => call("query", "spin", { ms: 100 }));
-    const start = performance.now();
+    let finished = 0;
+    const flood = Array.from(
+      { length: 12 },
+      () => call("query", "spin", { ms: 100 }).then(() => finished++),
+    );
     await Promise.all(Array.from({ length: 20 }, (_, i) => call("mutation", `f${i}`)));
-    assert.ok(performance.now() - start < 300, `${performance.now() - start} ms`);
+    assert.ok(finished < 8, `${finished} queries were before them`);
     await Promise.all(flood);
   }));
 
@@ -249,9 +252,10 @@ Deno.test("with one isolate, a mutation waits for the endless query before it, n
       calls.push(note(kind, call(kind, name)));
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
-    for (let i = 0; i < 2; i++) calls.push(note("query", call("query", "loop")));
+    // One only: nobody waits longer than five seconds.
+    calls.push(note("query", call("query", "loop")));
     await Promise.all(calls);
-    assert.deepEqual(order, ["query", "mutation", "query", "query"]);
+    assert.deepEqual(order, ["query", "mutation", "query"]);
   }));
 
 Deno.test("an exclusive mutation waits for those of other isolates and keeps new ones away", () =>
