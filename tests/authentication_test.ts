@@ -2,6 +2,13 @@
 // server itself; what functions see of the caller; refresh and expiry of a live connection.
 import assert from "node:assert/strict";
 import type { ConvexClient } from "convex/browser";
+import {
+  fetchAction,
+  fetchMutation,
+  fetchQuery,
+  preloadedQueryResult,
+  preloadQuery,
+} from "convex/nextjs";
 import { createKey, FakeIssuer } from "../deployment/authentication/testing/fake_issuer.ts";
 import { App } from "./harness/app.ts";
 import { action, httpClient, LiveClient, mutation, post, query } from "./harness/clients.ts";
@@ -101,6 +108,18 @@ Deno.test("every kind of function sees the caller, also through others; schedule
   );
   client.clearAuth();
   assert.equal(await client.query(query("who:asQuery")), null, "no result of another caller");
+});
+
+Deno.test("convex/nextjs brings the token of the request that a page is made for", async () => {
+  const options = { url: server.url, token: await issuer.sign({}) };
+  assert.deepEqual(await fetchQuery(query("who:asQuery"), {}, options), ada());
+  assert.deepEqual(await fetchMutation(mutation("who:asMutation"), {}, options), ada());
+  assert.deepEqual(await fetchAction(action("who:asAction"), {}, options), ada());
+  assert.deepEqual(
+    preloadedQueryResult(await preloadQuery(query("who:asQuery"), {}, options)),
+    ada(),
+  );
+  assert.equal(await fetchQuery(query("who:asQuery"), {}, { url: server.url }), null);
 });
 
 Deno.test("inline keys, and an issuer that is this very server", async () => {
