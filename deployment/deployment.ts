@@ -50,6 +50,7 @@ import { pause, requireRunning, unpause } from "./deployment_state.ts";
 import { type EnvironmentChange, readEnvironment } from "./environment.ts";
 import type { BlobStore } from "./files/blob_store.ts";
 import { FileStorage } from "./files/file_storage.ts";
+import { registerMutationFiles } from "./files/mutation_files.ts";
 import { registerStorageSyscalls } from "./files/storage_syscalls.ts";
 import { finishPush } from "./finish_push.ts";
 import { FunctionLogs } from "./function_logs.ts";
@@ -169,6 +170,7 @@ export class Deployment {
       uploadTokens: this.#uploadTokens,
       cloudUrl: (tx) => systemVariables(tx, this.#origins).CONVEX_CLOUD_URL,
     });
+    registerMutationFiles(runtime.transactionSyscalls, this.files, engine.limits.fileReadBytes);
     this.sync = new SyncServer({
       engine,
       runner: this.runner,

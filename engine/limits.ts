@@ -14,6 +14,11 @@ export interface TransactionLimits {
   readonly bytesWritten: number;
   readonly functionsScheduled: number;
   readonly scheduledArgsBytes: number;
+  /** Files that a mutation stores and gets; their bytes pass through its heap several times. */
+  readonly filesWritten: number;
+  readonly fileWriteBytes: number;
+  readonly filesRead: number;
+  readonly fileReadBytes: number;
   /** Size of one document, system fields included. */
   readonly documentBytes: number;
   /** Nesting of one document; the document itself counts one. */
@@ -32,6 +37,10 @@ export const DEFAULT_TRANSACTION_LIMITS: TransactionLimits = {
   bytesWritten: 16 * MIB,
   functionsScheduled: 1000,
   scheduledArgsBytes: 16 * MIB,
+  filesWritten: 1000,
+  fileWriteBytes: 8 * MIB,
+  filesRead: 1000,
+  fileReadBytes: 8 * MIB,
   documentBytes: MIB,
   documentNesting: 16,
   tables: 10_000,
@@ -46,6 +55,11 @@ export interface TransactionUsage {
   bytesWritten: number;
   functionsScheduled: number;
   scheduledArgsBytes: number;
+  /** What was stored or got stays counted when a nested mutation is rolled back. */
+  filesWritten: number;
+  fileWriteBytes: number;
+  filesRead: number;
+  fileReadBytes: number;
 }
 
 export function emptyUsage(): TransactionUsage {
@@ -57,6 +71,10 @@ export function emptyUsage(): TransactionUsage {
     bytesWritten: 0,
     functionsScheduled: 0,
     scheduledArgsBytes: 0,
+    filesWritten: 0,
+    fileWriteBytes: 0,
+    filesRead: 0,
+    fileReadBytes: 0,
   };
 }
 
@@ -133,6 +151,61 @@ export function chargeWrite(
   }
   usage.documentsWritten++;
   usage.bytesWritten += bytes;
+}
+
+/**
+ * Counts a file that a mutation stores.
+ * @throws PlatformError TooManyFilesWritten, TooManyFileBytesWritten: nothing is counted then
+ */
+export function chargeFileWrite(
+  usage: TransactionUsage,
+  limits: TransactionLimits,
+  bytes: number,
+): void {
+  if (usage.filesWritten + 1 > limits.filesWritten) {
+    throw userError(
+      "TooManyFilesWritten",
+      `Too many files stored in a single function execution (limit: ${limits.filesWritten})`,
+    );
+  }
+  if (usage.fileWriteBytes + bytes > limits.fileWriteBytes) {
+    throw userError(
+      "TooManyFileBytesWritten",
+      "Too many bytes of files stored in a single function execution " +
+        `(limit: ${
+          formatSize(limits.fileWriteBytes)
+        }). Store large files in an action, or through ` +
+        "an upload URL.",
+    );
+  }
+  usage.filesWritten++;
+  usage.fileWriteBytes += bytes;
+}
+
+/**
+ * Counts a file that a mutation gets.
+ * @throws PlatformError TooManyFilesRead, TooManyFileBytesRead: nothing is counted then
+ */
+export function chargeFileRead(
+  usage: TransactionUsage,
+  limits: TransactionLimits,
+  bytes: number,
+): void {
+  if (usage.filesRead + 1 > limits.filesRead) {
+    throw userError(
+      "TooManyFilesRead",
+      `Too many files read in a single function execution (limit: ${limits.filesRead})`,
+    );
+  }
+  if (usage.fileReadBytes + bytes > limits.fileReadBytes) {
+    throw userError(
+      "TooManyFileBytesRead",
+      "Too many bytes of files read in a single function execution " +
+        `(limit: ${formatSize(limits.fileReadBytes)}). Read large files in an action.`,
+    );
+  }
+  usage.filesRead++;
+  usage.fileReadBytes += bytes;
 }
 
 export const QUERY_OPERATORS_MAX = 256;

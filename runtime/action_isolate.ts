@@ -4,7 +4,7 @@
 import type { PlatformError } from "../engine/errors.ts";
 import { BusyWatch } from "./busy_watch.ts";
 import { ByteStreams } from "./byte_streams.ts";
-import type { FromIsolate, InitFrame, RunCall, SyscallResult } from "./frames.ts";
+import type { FromIsolate, InitFrame, RunCall, SyscallFrame, SyscallResult } from "./frames.ts";
 import { type ExitReason, IsolateProcess, type IsolateProgram } from "./isolate_process.ts";
 import type { HighestUse } from "./limit_usage.ts";
 import { HTTP_BODY_STREAM } from "./stream_frames.ts";
@@ -195,7 +195,7 @@ export class ActionIsolate {
     if (this.#running.has(callId)) this.#process.send({ type: "disconnect", callId });
   }
 
-  async #syscall(frame: FromIsolate & { type: "syscall" }): Promise<void> {
+  async #syscall(frame: SyscallFrame): Promise<void> {
     const { callId, opId } = frame;
     const running = this.#running.get(callId);
     if (running === undefined) return;

@@ -14,6 +14,33 @@ export type CallOutcome =
   /** It used up a limit and was stopped; the message is the platform's. */
   | { readonly kind: "overrun"; readonly message: string };
 
+/** When a call, with all its attempts, is over. */
+export class CallEnd {
+  #callbacks: (() => void)[] | null = null;
+  #hasOutcome = false;
+  /** What the outcome waits for. */
+  #commit: Promise<CommitResult> | null = null;
+
+  /**
+   * Calls back when it is certain whether the call's writes are committed. Never, if that cannot be
+   * known: then only the next start of the server tells.
+   */
+  whenDecided(callback: () => void): void {
+    if (!this.#hasOutcome) (this.#callbacks ??= []).push(callback);
+    else if (this.#commit === null) callback();
+    else this.#commit.then(callback, () => {});
+  }
+
+  /** @param commit null: nothing was given to the committer */
+  settle(commit: Promise<CommitResult> | null): void {
+    this.#hasOutcome = true;
+    this.#commit = commit;
+    const callbacks = this.#callbacks ?? [];
+    this.#callbacks = null;
+    for (const callback of callbacks) this.whenDecided(callback);
+  }
+}
+
 /** A query or mutation on its way through the pool. */
 export interface PendingCall {
   readonly call: RunCall;
@@ -30,6 +57,8 @@ export interface PendingCall {
   deaths: number;
   /** Mutations: the committer has fixed its place in the order. */
   readonly onAccepted?: () => void;
+  /** Knows when it is decided what the call did. */
+  readonly end: CallEnd;
   readonly settle: (outcome: CallOutcome) => void;
   readonly fail: (error: Error) => void;
 }

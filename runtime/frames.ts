@@ -239,7 +239,7 @@ export type SyscallResult =
   | { readonly ok: true; readonly value: string }
   | { readonly ok: false; readonly message: string; readonly data?: string };
 
-/** What an operation of an action came to. */
+/** What an operation came to. Bytes beside it are the stream `opId`: for a mutation, one chunk in front of it. */
 export interface ReplyFrame {
   readonly type: "reply";
   readonly callId: number;
@@ -331,15 +331,21 @@ export type FromIsolate =
   | { readonly type: "responseHead"; readonly callId: number; readonly head: HttpResponseHead }
   | StreamFrame
   | { readonly type: "log"; readonly callId: number; readonly line: LogLine }
-  | {
-    readonly type: "syscall";
-    readonly callId: number;
-    readonly opId: number;
-    /** `1.0/actions/query`, `storage/storeBlob`, … */
-    readonly name: string;
-    /** JSON text. */
-    readonly args: string;
-  };
+  | SyscallFrame;
+
+/**
+ * An operation that only the host can do. An action goes on meanwhile; a mutation's isolate waits.
+ * Bytes beside it are the stream `opId`: of a mutation, one chunk in front of this frame.
+ */
+export interface SyscallFrame {
+  readonly type: "syscall";
+  readonly callId: number;
+  readonly opId: number;
+  /** `1.0/actions/query`, `storage/storeBlob`, … */
+  readonly name: string;
+  /** JSON text. */
+  readonly args: string;
+}
 
 /** Results wait at most this long for the end of their batch. */
 export const RESULTS_HELD_MS_MAX = 10;

@@ -72,6 +72,7 @@ export const DEFAULT_SCHEDULER_LIMITS: SchedulerLimits = {
 export type LimitName = keyof TransactionLimits | keyof RuntimeLimits | keyof SchedulerLimits;
 export type LimitUnit =
   | "documents"
+  | "files"
   | "tables"
   | "bytes"
   | "index ranges"
@@ -91,6 +92,10 @@ export const LIMITS: { readonly [Name in LimitName]: LimitUnit } = {
   bytesWritten: "bytes",
   functionsScheduled: "functions",
   scheduledArgsBytes: "bytes",
+  filesWritten: "files",
+  fileWriteBytes: "bytes",
+  filesRead: "files",
+  fileReadBytes: "bytes",
   documentBytes: "bytes",
   documentNesting: "levels",
   tables: "tables",

@@ -4,7 +4,7 @@
 // conflicts lately never leave home. Queries go everywhere.
 
 import { PlatformError } from "../engine/errors.ts";
-import { CallQueue, type PendingCall } from "./call_queue.ts";
+import { CallEnd, CallQueue, type PendingCall } from "./call_queue.ts";
 import type { CommitSink } from "./chain_coordinator.ts";
 import { ContentionTracker } from "./contention.ts";
 import { DurationEstimates } from "./duration_estimates.ts";
@@ -19,6 +19,7 @@ import {
   TransactionIsolate,
   type TransactionIsolateEvents,
 } from "./transaction_isolate.ts";
+import type { TransactionSyscalls } from "./transaction_syscalls.ts";
 import { overrunMessage } from "./watchdog.ts";
 
 /** Calls of one kind that may wait. */
@@ -59,6 +60,8 @@ export interface PoolOptions {
   /** Hands out numbers that no isolate had before. */
   readonly nextIsolate: () => number;
   readonly sink: CommitSink;
+  /** What mutations may ask of the server. */
+  readonly syscalls: TransactionSyscalls;
   readonly limits: RuntimeLimits;
   readonly usage: LimitUsage;
   /** How long an isolate may take to start. */
@@ -123,8 +126,18 @@ export class Pool implements TransactionIsolateEvents {
   /** Takes a call; its outcome comes through `settle` or `fail`. */
   submit(request: CallRequest): void {
     if (this.#closed) return request.fail(closingError());
+    const end = new CallEnd();
     const pending: PendingCall = {
       ...request,
+      end,
+      settle: (outcome) => {
+        end.settle(outcome.kind === "ran" ? outcome.commit : null);
+        request.settle(outcome);
+      },
+      fail: (error) => {
+        end.settle(null);
+        request.fail(error);
+      },
       queuedAtMs: performance.now(),
       isSolo: false,
       deaths: 0,
@@ -244,8 +257,8 @@ export class Pool implements TransactionIsolateEvents {
   }
 
   #spawn(): void {
-    const { init, program, sink, limits, nextIsolate, startMsMax = START_MS_MAX } = this.#options;
-    const isolate = new TransactionIsolate(init(nextIsolate()), program, sink, limits, this);
+    const { init, program, nextIsolate, startMsMax = START_MS_MAX } = this.#options;
+    const isolate = new TransactionIsolate(init(nextIsolate()), program, this.#options, this);
     this.#starting.add(isolate);
     const timer = setTimeout(() => this.#starting.has(isolate) && isolate.kill(), startMsMax);
     isolate.exited.then(() => clearTimeout(timer));

@@ -7,6 +7,7 @@ import type { CommitSink } from "./chain_coordinator.ts";
 import { LimitUsage } from "./limit_usage.ts";
 import { DEFAULT_RUNTIME_LIMITS } from "./limits.ts";
 import { Pool } from "./pool.ts";
+import { TransactionSyscalls } from "./transaction_syscalls.ts";
 
 /** Accepts everything but what `refuse` names, once. */
 class FakeSink implements CommitSink {
@@ -88,6 +89,7 @@ async function withPool(
     }),
     nextIsolate: () => ++lastIsolate,
     sink,
+    syscalls: new TransactionSyscalls(() => {}),
     limits: { ...DEFAULT_RUNTIME_LIMITS, userTimeMs: 400 },
     usage: new LimitUsage(),
     startMsMax: silent.length === 0 ? undefined : 1_500,
@@ -341,6 +343,7 @@ Deno.test("a program that cannot start is an error at once", async () => {
     init: () => ({ type: "init" }) as never,
     nextIsolate: () => 1,
     sink: new FakeSink(),
+    syscalls: new TransactionSyscalls(() => {}),
     limits: DEFAULT_RUNTIME_LIMITS,
     usage: new LimitUsage(),
     onFault: () => {},

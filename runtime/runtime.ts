@@ -20,6 +20,7 @@ import { endOrphans } from "./orphans.ts";
 import { NO_OUTBOUND_POLICY, type OutboundPolicy, outboundVariables } from "./outbound_policy.ts";
 import { Pool } from "./pool.ts";
 import { isSystemModule, runSystemQuery, type SystemFunctions } from "./system_functions.ts";
+import { TransactionSyscalls } from "./transaction_syscalls.ts";
 import { runCall, type SessionRequest, TransactionRunner } from "./transaction_runner.ts";
 import type {
   ActionOutcome,
@@ -76,6 +77,8 @@ export interface RuntimeOptions {
 export class Runtime implements FunctionRunner, HttpActionRunner {
   /** What actions may ask of the server; rooms above register more. */
   readonly actionSyscalls: ActionSyscalls;
+  /** What mutations may ask of the server; rooms above register it. */
+  readonly transactionSyscalls: TransactionSyscalls;
   readonly analyze: Analyzer;
   readonly analyzeNode: NodeAnalyzer;
   readonly limits: RuntimeLimits;
@@ -99,7 +102,7 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
       analyze: Analyzer;
       node: { analyze: NodeAnalyzer; pool: NodePool };
     },
-    actionSyscalls: ActionSyscalls,
+    syscalls: { actions: ActionSyscalls; transactions: TransactionSyscalls },
   ) {
     this.#engine = options.engine;
     this.#systemFunctions = options.systemFunctions;
@@ -110,9 +113,10 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
     this.analyze = parts.analyze;
     this.analyzeNode = parts.node.analyze;
     this.#node = parts.node.pool;
-    this.actionSyscalls = actionSyscalls;
+    this.actionSyscalls = syscalls.actions;
+    this.transactionSyscalls = syscalls.transactions;
     this.#transactions = new TransactionRunner(options.engine, parts.pool);
-    registerFunctionCalls(actionSyscalls, options.engine, this);
+    registerFunctionCalls(syscalls.actions, options.engine, this);
   }
 
   /** Resolves when functions can run. Rejects if isolates cannot be started. */
@@ -133,12 +137,14 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
       onFault(`ended isolate ${pid}, which an earlier server had left running`);
     }
     const actionSyscalls = new ActionSyscalls(onFault);
+    const transactionSyscalls = new TransactionSyscalls(onFault);
     const pool = await Pool.start({
       isolates: options.isolates,
       program,
       init: init("transactions"),
       nextIsolate,
       sink: engine.committer,
+      syscalls: transactionSyscalls,
       limits,
       usage,
       onFault,
@@ -184,7 +190,9 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
       limits,
       usage,
     });
-    return new Runtime(options, { limits, usage, pool, actions, analyze, node }, actionSyscalls);
+    const parts = { limits, usage, pool, actions, analyze, node };
+    const syscalls = { actions: actionSyscalls, transactions: transactionSyscalls };
+    return new Runtime(options, parts, syscalls);
   }
 
   // deno-lint-ignore require-await -- errors must be rejections

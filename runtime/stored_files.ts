@@ -22,6 +22,13 @@ export interface StoredFile {
   readonly blobKey: string;
 }
 
+/** The bytes of a file that a mutation stores, kept by the host; the document is still to be written. */
+export type KeptBlob = Omit<StoredFile, "_id">;
+
+/** What isolates ask the host for the bytes of a mutation's files. */
+export const KEEP_BLOB = "storage/keepBlob";
+export const READ_BLOB = "storage/readBlob";
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** The name of a file in a URL, as it is stored; null if the text cannot be one. */
@@ -67,6 +74,13 @@ export function findFile(
     );
   }
   return asFile(tx.table("fileStorage", component).get(text));
+}
+
+/** Writes the document of a file whose bytes are kept; returns its id. */
+export function insertFile(tx: Transaction, component: ComponentId, blob: KeptBlob): string {
+  const { storageId, sha256, size, contentType, blobKey } = blob;
+  const fields = { storageId, sha256, size, contentType, blobKey };
+  return tx.table("fileStorage", component).insert(fields);
 }
 
 /** JSON text for `storage.getMetadata`. */

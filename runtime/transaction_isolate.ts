@@ -5,12 +5,14 @@ import { assert, PlatformError } from "../engine/errors.ts";
 import type { SessionRecord } from "../engine/types.ts";
 import type { PendingCall } from "./call_queue.ts";
 import { ChainCoordinator, type CommitSink } from "./chain_coordinator.ts";
-import type { FromIsolate, InitFrame, RunResult } from "./frames.ts";
+import type { FromIsolate, InitFrame, RunResult, SyscallFrame } from "./frames.ts";
 import { type ExitReason, IsolateProcess, type IsolateProgram } from "./isolate_process.ts";
 import type { HighestUse } from "./limit_usage.ts";
 import type { RuntimeLimits } from "./limits.ts";
 import { processUsage } from "./process_usage.ts";
+import type { ChunkFrame } from "./stream_frames.ts";
 import { internalError } from "./system_failure.ts";
+import type { TransactionSyscalls } from "./transaction_syscalls.ts";
 import { type Overrun, Watchdog } from "./watchdog.ts";
 
 /** What the pool hears from its isolates. */
@@ -54,12 +56,19 @@ interface OutstandingFrame {
   wasStolenFrom: boolean;
 }
 
+/** What all isolates of a pool share. */
+export interface TransactionIsolateServices {
+  readonly sink: CommitSink;
+  readonly syscalls: TransactionSyscalls;
+  readonly limits: RuntimeLimits;
+}
+
 export class TransactionIsolate {
   readonly #process: IsolateProcess;
   readonly #chain: ChainCoordinator;
   readonly #watchdog: Watchdog;
   readonly #events: TransactionIsolateEvents;
-  readonly #sink: CommitSink;
+  readonly #services: TransactionIsolateServices;
   /** Oldest first; the first one is being executed. */
   #frames: OutstandingFrame[] = [];
   #isReady = false;
@@ -67,26 +76,29 @@ export class TransactionIsolate {
   #lastSignMs = 0;
   /** Results have arrived that the committer has not seen yet. */
   #isCommitting = false;
+  /** It waits for an answer of the host. */
+  #isAsking = false;
+  /** Bytes that belong to the question that follows. */
+  #chunk: ChunkFrame | null = null;
 
   constructor(
     init: InitFrame,
     process: IsolateProgram,
-    sink: CommitSink,
-    limits: RuntimeLimits,
+    services: TransactionIsolateServices,
     events: TransactionIsolateEvents,
   ) {
     this.#events = events;
-    this.#sink = sink;
+    this.#services = services;
     this.#process = IsolateProcess.spawn({
       ...process,
       onFrames: (frames) => this.#receive(frames),
     });
     this.#chain = new ChainCoordinator(
       init.isolate,
-      sink,
+      services.sink,
       (frame) => this.#process.send(frame),
     );
-    this.#watchdog = new Watchdog(limits, () => processUsage(this.#process.pid));
+    this.#watchdog = new Watchdog(services.limits, () => processUsage(this.#process.pid));
     this.#process.send(init);
     this.#process.exited.then((reason) => this.#ended(reason));
   }
@@ -173,6 +185,7 @@ export class TransactionIsolate {
   /** Stops the process if the running call has used up a limit. To be called regularly. */
   watch(nowMs: number): void {
     if (this.#frames.length === 0 || !this.#process.alive) return;
+    if (this.#isAsking) this.#watchdog.excuse();
     const overrun = this.#watchdog.check(nowMs);
     if (overrun === null) return;
     this.#overrun = overrun;
@@ -204,6 +217,13 @@ export class TransactionIsolate {
           break;
         case "deferred":
           this.#defer(frame.callIds);
+          break;
+        case "chunk":
+          this.#chunk = frame;
+          break;
+        case "syscall":
+          if (this.#isAsking) throw new Error("a transaction isolate asked while it waited");
+          this.#answer(frame);
           break;
         case "usage":
           this.#events.usage(frame.highest);
@@ -250,6 +270,20 @@ export class TransactionIsolate {
     });
   }
 
+  async #answer(frame: SyscallFrame): Promise<void> {
+    const { callId, opId } = frame;
+    const bytes = this.#chunk?.stream === opId ? this.#chunk.bytes : new Uint8Array();
+    this.#chunk = null;
+    this.#isAsking = true;
+    const { syscalls, limits } = this.#services;
+    const reply = await syscalls.answer(frame, bytes, this.#find(callId), limits);
+    this.#isAsking = false;
+    if (reply.bytes !== undefined) {
+      this.#process.send({ type: "chunk", callId, stream: opId, bytes: reply.bytes });
+    }
+    this.#process.send({ type: "reply", callId, opId, result: reply.result });
+  }
+
   #defer(callIds: readonly number[]): void {
     this.#lastSignMs = performance.now();
     this.#watchdog.restart();
@@ -257,8 +291,12 @@ export class TransactionIsolate {
       call !== undefined
     );
     // What they wait for becomes visible before they run again.
-    this.#sink.flush();
+    this.#services.sink.flush();
     this.#events.deferred(calls);
+  }
+
+  #find(callId: number): PendingCall | undefined {
+    return this.#frames.find(({ calls }) => calls.has(callId))?.calls.get(callId);
   }
 
   #remove(callId: number): PendingCall | undefined {

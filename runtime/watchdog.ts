@@ -56,6 +56,11 @@ export class Watchdog {
     this.#systemMs = systemMs;
   }
 
+  /** The host knows why the process is silent. */
+  excuse(): void {
+    this.#signs++;
+  }
+
   /** To be called regularly while the process has work; null while all is well. */
   check(nowMs: number): Overrun | null {
     if (this.#systemMs > this.#limits.systemTimeMs) return "systemTime";

@@ -252,6 +252,78 @@ Deno.test("actions store, read and delete files of any size", async () => {
   assert.deepEqual([csv.headers.get("content-type"), await csv.text()], ["text/csv", "a,b"]);
 });
 
+Deno.test("mutations store and get files, and what they undo leaves nothing", async () => {
+  await using server = await serverWithApp(APP);
+  const client = httpClient(server);
+  const bytes = crypto.getRandomValues(new Uint8Array(40_000));
+  const store = (fields: object) =>
+    client.mutation(mutation("files:storeInMutation"), {
+      bytes: bytes.buffer,
+      type: "",
+      ...fields,
+    });
+  const stored = await store({ type: "image/png", sha256: sha256(bytes, "base64") });
+  assert.equal(Buffer.compare(new Uint8Array(stored.bytes), bytes), 0);
+  assert.equal(stored.type, "image/png");
+  assert.deepEqual(stored.used, [1, bytes.length, 1, bytes.length]);
+  const response = await fetch(stored.url);
+  assert.equal(response.headers.get("content-type"), "image/png");
+  assert.equal(Buffer.compare(await response.bytes(), bytes), 0);
+  const document = await client.query(query("files:document"), { storageId: stored.id });
+  assert.deepEqual(
+    [document.size, document.sha256, document.contentType],
+    [bytes.length, sha256(bytes, "base64"), "image/png"],
+  );
+
+  // Only the file that is named by a document stays.
+  assert.match(await error(store({ after: "throw" })), /undo/);
+  assert.match(await error(store({ sha256: sha256("other", "base64") })), /Sha256 mismatch\./);
+  assert.match(await error(store({ sha256: "abc" })), /Bad header for digest/);
+  assert.match(await error(store({ type: "nonsense" })), /Bad header for content-type/);
+  const deleted = await store({ after: "delete" });
+  assert.equal(deleted.url, null);
+  await until(async () => (await blobs(server)).length === 1);
+
+  const { kept, failed, files } = await client.mutation(mutation("files:storeAndRollBack"), {});
+  assert.equal(failed, true);
+  assert.equal(files.length, 2);
+  const get = (storageId: string) =>
+    client.mutation(mutation("files:getInMutation"), { storageId });
+  assert.deepEqual(await get(kept), { text: "kept", type: "" });
+  await until(async () => (await blobs(server)).length === 2);
+  await client.mutation(mutation("files:remove"), { storageId: kept });
+  assert.equal(await get(kept), null);
+
+  const { json } = await upload(server, "uploaded", { "content-type": "text/csv" });
+  assert.deepEqual(await get(json.storageId!), { text: "uploaded", type: "text/csv" });
+  const large = await upload(server, new Uint8Array(8 * 2 ** 20 + 1));
+  assert.match(
+    await error(get(large.json.storageId!)),
+    /Too many bytes of files read in a single function execution \(limit: 8 MiB\)/,
+  );
+  assert.match(await error(get("x")), /Invalid storage ID: "x"\. Storage ID should be an Id/);
+});
+
+Deno.test("files that many mutations store at once are each there once", async () => {
+  await using server = await serverWithApp(APP, { flags: ["--isolates", "2"] });
+  const client = httpClient(server);
+  const count = 12;
+  const ids = Array.from(
+    { length: count },
+    () => client.mutation(mutation("files:storeAndCount"), {}),
+  );
+  const contents = await Promise.all(ids.map(async (stored) => {
+    const storageId = await stored;
+    const { text } = await client.mutation(mutation("files:getInMutation"), { storageId });
+    return Number(text);
+  }));
+  assert.deepEqual(
+    contents.sort((a, b) => a - b),
+    Array.from({ length: count }, (_, i) => i),
+  );
+  await until(async () => (await blobs(server)).length === count);
+});
+
 Deno.test({
   name: "a bucket takes the place of the data directory",
   // s3rver leaves sockets and timers behind.
@@ -278,6 +350,12 @@ Deno.test({
     assert.equal(part.status, 206);
     assert.equal(Buffer.compare(await part.bytes(), whole.subarray(-100)), 0);
     assert.equal(await client.action(action("files:roundTrip"), { size: 10_000_000 }), true);
+    const stored = await client.mutation(mutation("files:storeInMutation"), {
+      bytes: bytes.buffer,
+      type: "image/png",
+    });
+    assert.equal(Buffer.compare(new Uint8Array(stored.bytes), bytes), 0);
+    await client.mutation(mutation("files:remove"), { storageId: stored.id });
     await client.mutation(mutation("files:remove"), json);
     const store = new S3BlobStore(s3.options);
     await until(async () => (await Array.fromAsync(store.list())).length === 0);

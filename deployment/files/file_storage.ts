@@ -9,7 +9,7 @@ import type { Engine } from "../../engine/engine.ts";
 import type { Timestamp } from "../../engine/timestamp.ts";
 import { SYSTEM_TABLES } from "../../engine/system_tables.ts";
 import type { ComponentId, PublishedCommit, Tablet } from "../../engine/types.ts";
-import type { StoredFile } from "../../runtime/stored_files.ts";
+import { insertFile, type KeptBlob, type StoredFile } from "../../runtime/stored_files.ts";
 import type { BlobStore, ByteRange } from "./blob_store.ts";
 
 const BLOB_KEY_BYTES = 16;
@@ -22,11 +22,15 @@ export interface FileStorageOptions {
   readonly onFault: (what: string, error: unknown) => void;
 }
 
-export interface NewFile {
-  readonly component: ComponentId;
+/** What the sender says about a file. */
+export interface DeclaredFile {
   readonly contentType: string | null;
   /** Base64 of what the sender says the SHA-256 is. */
   readonly sha256: string | null;
+}
+
+export interface NewFile extends DeclaredFile {
+  readonly component: ComponentId;
 }
 
 export class FileStorage {
@@ -56,36 +60,62 @@ export class FileStorage {
    * @throws PlatformError `Sha256Mismatch`, `UnmountedComponent`; whatever reading `bytes` throws
    */
   async store(bytes: AsyncIterable<Uint8Array>, file: NewFile): Promise<string> {
+    const blob = await this.keep(bytes, file);
+    const { component } = file;
+    let isNamed = false;
+    try {
+      const { value } = await this.#engine.transact((tx) => {
+        requireMounted(tx, component);
+        return insertFile(tx, component, blob);
+      }, "store_file");
+      isNamed = true;
+      return value;
+    } finally {
+      this.#arriving.delete(blob.blobKey);
+      if (!isNamed) await this.#remove(blob.blobKey);
+    }
+  }
+
+  /**
+   * Makes the bytes of a file durable whose document a transaction is to write. They stay until
+   * {@link settle} is called, or the server starts again.
+   * @throws PlatformError `Sha256Mismatch`; whatever reading `bytes` throws
+   */
+  async keep(bytes: AsyncIterable<Uint8Array>, declared: DeclaredFile): Promise<KeptBlob> {
     const blobKey = randomBytes(BLOB_KEY_BYTES).toString("hex");
     this.#arriving.add(blobKey);
     let isKept = false;
     try {
-      const { contentType, component } = file;
       const { sha256, size } = await this.#write(blobKey, bytes);
-      if (file.sha256 !== null && file.sha256 !== sha256) {
+      if (declared.sha256 !== null && declared.sha256 !== sha256) {
         throw userError(
           "Sha256Mismatch",
-          `Sha256 mismatch. Expected: ${file.sha256} Actual: ${sha256}`,
+          `Sha256 mismatch. Expected: ${declared.sha256} Actual: ${sha256}`,
         );
       }
-      const fields = { storageId: randomUUID(), sha256, size, contentType, blobKey };
-      const { value } = await this.#engine.transact(
-        (tx) => {
-          requireMounted(tx, component);
-          return tx.table("fileStorage", component).insert(fields);
-        },
-        "store_file",
-      );
       isKept = true;
-      return value;
+      const { contentType } = declared;
+      return { storageId: randomUUID(), sha256, size, contentType, blobKey };
     } finally {
-      this.#arriving.delete(blobKey);
-      if (!isKept) await this.#remove(blobKey);
+      if (!isKept) {
+        this.#arriving.delete(blobKey);
+        await this.#remove(blobKey);
+      }
     }
   }
 
+  /** The transaction for which bytes were kept is over: without a document they go. */
+  settle(blobKey: string): void {
+    if (this.#closed) return;
+    this.#arriving.delete(blobKey);
+    if (!this.#isNamed(blobKey)) this.#track(this.#remove(blobKey));
+  }
+
   /** The bytes of the range; null if they went in the meantime. */
-  async read(file: StoredFile, range: ByteRange): Promise<ReadableStream<Uint8Array> | null> {
+  async read(
+    file: Pick<StoredFile, "blobKey">,
+    range: ByteRange,
+  ): Promise<ReadableStream<Uint8Array> | null> {
     return await this.#blobs.read(file.blobKey, range);
   }
 

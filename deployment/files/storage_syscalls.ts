@@ -4,7 +4,7 @@ import { requireMounted } from "../../engine/components.ts";
 import { userError } from "../../engine/errors.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Transaction } from "../../engine/transaction.ts";
-import type { ActionSyscalls } from "../../runtime/action_syscalls.ts";
+import type { ActionSyscalls, SyscallArguments } from "../../runtime/action_syscalls.ts";
 import {
   deleteFile,
   fileMetadataJson,
@@ -14,7 +14,7 @@ import {
 } from "../../runtime/stored_files.ts";
 import type { UploadTokens } from "../../runtime/upload_tokens.ts";
 import { checkContentType, checkSha256 } from "./file_headers.ts";
-import type { FileStorage } from "./file_storage.ts";
+import type { DeclaredFile, FileStorage } from "./file_storage.ts";
 
 export interface StorageSyscallOptions {
   readonly engine: Engine;
@@ -68,16 +68,7 @@ export function registerStorageSyscalls(
   });
 
   syscalls.register("storage/storeBlob", async (args, { path: { component } }, streams) => {
-    const { contentType, sha256 } = args;
-    const id = await files.store(streams.input(), {
-      component,
-      contentType: contentType === "" || contentType === undefined || contentType === null
-        ? null
-        : checkContentType(String(contentType), "InvalidContentTypeHeader"),
-      sha256: sha256 === undefined || sha256 === null
-        ? null
-        : checkSha256(String(sha256), "InvalidDigestHeader"),
-    });
+    const id = await files.store(streams.input(), { component, ...declaredFile(args) });
     return JSON.stringify(id);
   });
 
@@ -89,4 +80,19 @@ export function registerStorageSyscalls(
     streams.output(bytes);
     return JSON.stringify({ contentType: file.contentType });
   });
+}
+
+/**
+ * What the code that stores a file says about it.
+ * @throws PlatformError `InvalidContentTypeHeader`, `InvalidDigestHeader`
+ */
+export function declaredFile({ contentType, sha256 }: SyscallArguments): DeclaredFile {
+  return {
+    contentType: contentType === "" || contentType === undefined || contentType === null
+      ? null
+      : checkContentType(String(contentType), "InvalidContentTypeHeader"),
+    sha256: sha256 === undefined || sha256 === null
+      ? null
+      : checkSha256(String(sha256), "InvalidDigestHeader"),
+  };
 }

@@ -248,7 +248,10 @@ export class Analysis {
     }).access(tx);
     const clock = new TransactionClock(nowMs, this.#loaded!.config.importPhaseUnixTimestamp, false);
     const reuse = new ReuseState(false);
-    const state = { call, clock, deploymentName, files, observedIdentity: false, reuse };
+    const ask = () => {
+      throw new Error("a query has nothing to ask of the host");
+    };
+    const state = { call, clock, deploymentName, files, ask, observedIdentity: false, reuse };
     const run = new TransactionRun(state, "query", call.path, tx, code, null);
     const execution = new Execution(
       { ...services, instances: new InstanceCache(services.limits) },

@@ -34,6 +34,11 @@ export class FramePipe {
     return this.#received.shift();
   }
 
+  /** Frames that were received too early: they come first again. */
+  putBack(frames: readonly ToIsolate[]): void {
+    this.#received.unshift(...frames);
+  }
+
   /** Waits for the next frame, the whole process with it. Null: the host is gone. */
   receive(): ToIsolate | null {
     for (;;) {

@@ -14,6 +14,7 @@ import { serveActions } from "./actions.ts";
 import { Analysis } from "./analysis.ts";
 import type { ExecutionServices } from "./execution.ts";
 import { FramePipe } from "./frame_pipe.ts";
+import { hostRequests } from "./host_requests.ts";
 import { exitProcess, failProcess, nextTurn } from "./host.ts";
 import { InstanceCache } from "./instance_cache.ts";
 import { lockDown } from "./lockdown.ts";
@@ -75,6 +76,7 @@ function transactionsOptions(init: InitFrame, reader: SnapshotReader): Transacti
       cloudUrl: env.cloudUrl,
       uploadTokens: new UploadTokens(Uint8Array.fromHex(init.uploadKey)),
     },
+    ask: hostRequests(pipe),
     send,
   };
 }

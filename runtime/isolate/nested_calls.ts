@@ -88,6 +88,10 @@ const LIMIT_FIELDS = {
   documentsWritten: "documentsWritten",
   functionsScheduled: "functionsScheduled",
   scheduledFunctionArgsBytes: "scheduledArgsBytes",
+  filesWritten: "filesWritten",
+  fileWriteBytes: "fileWriteBytes",
+  filesRead: "filesRead",
+  fileReadBytes: "fileReadBytes",
 } as const satisfies Record<string, keyof TransactionLimits & keyof TransactionUsage>;
 
 /** Gives the call a budget on top of what is used, below the ceiling. Returns what undoes it. */

@@ -89,6 +89,10 @@ const METRICS: readonly (readonly [string, keyof TransactionLimits & keyof Trans
   ["documentsWritten", "documentsWritten"],
   ["functionsScheduled", "functionsScheduled"],
   ["scheduledFunctionArgsBytes", "scheduledArgsBytes"],
+  ["filesWritten", "filesWritten"],
+  ["fileWriteBytes", "fileWriteBytes"],
+  ["filesRead", "filesRead"],
+  ["fileReadBytes", "fileReadBytes"],
 ];
 
 function getTransactionMetrics(run: TransactionRun): string {

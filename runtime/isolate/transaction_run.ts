@@ -11,6 +11,7 @@ import type { FunctionPath } from "../types.ts";
 import type { UploadTokens } from "../upload_tokens.ts";
 import type { TransactionClock } from "./clock.ts";
 import type { CodeAccess } from "./code_view.ts";
+import type { HostAnswer } from "./host_requests.ts";
 import type { ImportedModules } from "./imported_modules.ts";
 
 /** What functions need to speak of files. */
@@ -27,6 +28,8 @@ export interface RunState {
   /** Shown by `getDeploymentMetadata`. */
   readonly deploymentName: string;
   readonly files: FileServices;
+  /** Asks the host, and waits for it. @throws PlatformError what the function may be told */
+  ask(name: string, args: JsonObject, bytes?: Uint8Array): HostAnswer;
   /** The run looked at who is calling: its result may not be shared with others. */
   observedIdentity: boolean;
   /** Whether, and how, the run depends on instances that other runs use (instance_seal.ts). */

@@ -18,6 +18,7 @@ import { drive } from "./drive.ts";
 import { Execution, type ExecutionServices } from "./execution.ts";
 import { INTERNAL_ERROR_TEXT } from "./function_result.ts";
 import { heapUsedBytes, monotonicMs, realNowMs } from "./host.ts";
+import type { AskHost } from "./host_requests.ts";
 import { componentCode, type SystemUrls } from "./imported_modules.ts";
 import { beginJob, completeJob } from "./job_record.ts";
 import { RandomStream, seedFromHex } from "./random.ts";
@@ -38,6 +39,7 @@ export interface TransactionsOptions {
   readonly urls: SystemUrls;
   readonly deploymentName: string;
   readonly files: FileServices;
+  readonly ask: AskHost;
   send(frame: FromIsolate): void;
 }
 
@@ -58,6 +60,8 @@ export class Transactions {
   readonly #codeCache = new CodeCache();
   #epoch = 0;
   #heapNotedMs = 0;
+  /** Results of the batch that have not been sent yet. */
+  #held: RunResult[] = [];
 
   constructor(options: TransactionsOptions) {
     this.#options = options;
@@ -77,24 +81,21 @@ export class Transactions {
       older: new Map(),
       codeViews: new Map(),
     };
-    const held: RunResult[] = [];
     const deferred: number[] = [];
     let heldSinceMs = 0;
-    const release = () => {
-      if (held.length > 0) this.#options.send({ type: "results", results: held.splice(0) });
-    };
     const next = (position: number) => {
       const call = frame.calls[position];
       if (call === undefined) {
         this.#chain.release();
         batch.view.close();
         this.#noteHeap();
-        release();
+        this.#release();
         if (deferred.length > 0) this.#options.send({ type: "deferred", callIds: deferred });
         done();
         return;
       }
-      if (held.length > 0 && monotonicMs() - heldSinceMs > RESULTS_HELD_MS_MAX) release();
+      const isHeld = this.#held.length > 0;
+      if (isHeld && monotonicMs() - heldSinceMs > RESULTS_HELD_MS_MAX) this.#release();
       if (call.kind === "mutation" && !this.#chain.isResolved(this.#chainSeq(batch))) {
         deferred.push(call.callId);
         next(position + 1);
@@ -102,13 +103,20 @@ export class Transactions {
       }
       this.#runCall(batch, call, (result) => {
         if (result !== null) {
-          if (held.length === 0) heldSinceMs = monotonicMs();
-          held.push(result);
+          if (this.#held.length === 0) heldSinceMs = monotonicMs();
+          this.#held.push(result);
         }
         next(position + 1);
       });
     };
     next(0);
+  }
+
+  /** Sends the results that are ready. */
+  #release(): void {
+    if (this.#held.length === 0) return;
+    this.#options.send({ type: "results", results: this.#held });
+    this.#held = [];
   }
 
   #noteHeap(): void {
@@ -201,6 +209,11 @@ export class Transactions {
       clock: new TransactionClock(nowMs, origin, call.kind === "mutation"),
       deploymentName: options.deploymentName,
       files: options.files,
+      ask: (name, args, bytes) => {
+        // Others need not wait for the answer.
+        this.#release();
+        return options.ask(call.callId, name, JSON.stringify(args), bytes);
+      },
       observedIdentity: false,
       reuse: new ReuseState(allowSealed),
     };

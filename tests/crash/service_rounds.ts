@@ -4,6 +4,7 @@
 // has ended, a mutation was done exactly once and an action at most once.
 
 import { createHash } from "node:crypto";
+import type { ConvexHttpClient } from "convex/browser";
 import { httpClient, LiveClient, mutation, query } from "../harness/clients.ts";
 import { serverWithApp } from "../harness/pushed_app.ts";
 import type { Server } from "../harness/server.ts";
@@ -152,7 +153,7 @@ class Files {
       const bytes = new Uint8Array(this.random.below(UPLOAD_BYTES_MAX)).fill(
         this.random.below(256),
       );
-      return this.#uploadAndPerhapsDelete(bytes, this.random.below(2) === 0);
+      return this.#storeAndPerhapsDelete(bytes, this.random.below(2) === 0);
     });
     const killAfterMs = await killAndRestart(this.server, this.random);
     await Promise.all(uploads);
@@ -191,20 +192,36 @@ class Files {
     return count;
   }
 
-  async #uploadAndPerhapsDelete(
+  async #storeAndPerhapsDelete(
     bytes: Uint8Array<ArrayBuffer>,
     isDeleted: boolean,
   ): Promise<void> {
     const http = httpClient(this.server);
+    const isMutation = this.random.below(3) === 0;
     try {
-      const url = await http.mutation(mutation("files:uploadUrl"), {});
-      const { storageId } = await (await fetch(url, { method: "POST", body: bytes })).json();
+      const storageId = isMutation ? await storeInMutation(http, bytes) : await upload(http, bytes);
       if (isDeleted) await http.mutation(mutation("files:remove"), { storageId });
       else this.#kept.set(storageId, checksum(bytes));
     } catch {
       // The server is gone: nothing was promised.
     }
   }
+}
+
+async function upload(
+  http: ConvexHttpClient,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<string> {
+  const url = await http.mutation(mutation("files:uploadUrl"), {});
+  return (await (await fetch(url, { method: "POST", body: bytes })).json()).storageId;
+}
+
+async function storeInMutation(
+  http: ConvexHttpClient,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<string> {
+  const args = { bytes: bytes.buffer, type: "" };
+  return (await http.mutation(mutation("files:storeInMutation"), args)).id;
 }
 
 function checksum(bytes: Uint8Array): string {

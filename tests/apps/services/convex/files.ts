@@ -1,6 +1,7 @@
 // Files from every kind of function that may.
 import {
   actionGeneric as action,
+  makeFunctionReference,
   mutationGeneric as mutation,
   queryGeneric as query,
 } from "convex/server";
@@ -91,4 +92,63 @@ export const roundTrip = action({
 export const removeByAction = action({
   args: { storageId },
   handler: (ctx, args) => ctx.storage.delete(args.storageId),
+});
+
+/** Stores a file and gets it again, in one mutation; `after`: what happens then. */
+export const storeInMutation = mutation({
+  args: {
+    bytes: v.bytes(),
+    type: v.string(),
+    sha256: v.optional(v.string()),
+    after: v.optional(v.union(v.literal("throw"), v.literal("delete"))),
+  },
+  handler: async (ctx, { bytes, type, sha256, after }) => {
+    const blob = new Blob([bytes], { type });
+    const id = await ctx.storage.store(blob, sha256 === undefined ? undefined : { sha256 });
+    const back = await ctx.storage.get(id);
+    if (after === "throw") throw new Error("undo");
+    if (after === "delete") await ctx.storage.delete(id);
+    const { filesWritten, fileWriteBytes, filesRead, fileReadBytes } = await ctx.meta
+      .getTransactionMetrics();
+    return {
+      id,
+      bytes: await back!.arrayBuffer(),
+      type: back!.type,
+      url: await ctx.storage.getUrl(id),
+      used: [filesWritten, fileWriteBytes, filesRead, fileReadBytes].map(({ used }) => used),
+    };
+  },
+});
+
+export const getInMutation = mutation({
+  args: { storageId: v.string() },
+  handler: async (ctx, args) => {
+    const blob = await ctx.storage.get(args.storageId as never);
+    return blob && { text: await blob.text(), type: blob.type };
+  },
+});
+
+/** A nested mutation that fails takes its file with it; the caller's own stays. */
+export const storeAndRollBack = mutation({
+  args: {},
+  handler: async (ctx) => {
+    const kept = await ctx.storage.store(new Blob(["kept"]));
+    const failing = makeFunctionReference<"mutation">("files:storeInMutation");
+    const bytes = new TextEncoder().encode("rolled back").buffer;
+    const failed = await ctx.runMutation(failing, { bytes, type: "", after: "throw" })
+      .then(() => false, () => true);
+    return { kept, failed, files: await ctx.db.system.query("_storage").collect() };
+  },
+});
+
+/** Adds to a counter that all callers share, and stores a file each time. */
+export const storeAndCount = mutation({
+  args: {},
+  handler: async (ctx) => {
+    const row = await ctx.db.query("counts").first();
+    const id = await ctx.storage.store(new Blob([String(row?.n ?? 0)]));
+    if (row === null) await ctx.db.insert("counts", { n: 1 });
+    else await ctx.db.patch(row._id, { n: row.n + 1 });
+    return id;
+  },
 });

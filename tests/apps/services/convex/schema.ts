@@ -3,6 +3,7 @@ import { defineSchema, defineTable } from "convex/server";
 import { v } from "convex/values";
 
 export default defineSchema({
+  counts: defineTable({ n: v.number() }),
   events: defineTable({ text: v.string() }),
   files: defineTable({ storageId: v.id("_storage"), name: v.string() }).index("by_name", ["name"]),
 });
