@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate, type ZlibOptions } from "node:zlib";
 import { z } from "zod";
 import { userError } from "../engine/errors.ts";
+import { readingBody } from "./request_bytes.ts";
 
 /** Calls of functions: arguments of 16 MiB and a little around them. */
 export const FUNCTION_BODY_BYTES_MAX = 16 * 1024 * 1024 + 2000;
@@ -81,8 +82,8 @@ async function readText(request: Request, bytesMax: number): Promise<string> {
   const length = request.headers.get("content-length");
   if (length !== null && Number(length) > bytesMax) throw tooLong();
   // A declared length cannot be exceeded on the wire, so the fast way is safe.
-  if (length !== null && encoding === null) return await request.text();
-  const bytes = await readBytes(request, bytesMax);
+  if (length !== null && encoding === null) return await readingBody(request.text());
+  const bytes = await readingBody(readBytes(request, bytesMax));
   try {
     return decoder.decode(await decode(bytes, encoding, bytesMax));
   } catch (error) {

@@ -2,6 +2,7 @@
 
 import { type ErrorKind, PlatformError, userError } from "../engine/errors.ts";
 import type { ServerLog } from "../deployment/server_log.ts";
+import { BodyCutError } from "./request_bytes.ts";
 import { randomRequestId } from "../sync/request_id.ts";
 import { getPath } from "./routes.ts";
 
@@ -45,6 +46,8 @@ export function errorResponse(error: unknown, log: ServerLog, request: Request):
     const { code, message } = error;
     return jsonResponse({ code, message }, STATUS[error.kind]);
   }
+  // Nobody is there to read this.
+  if (error instanceof BodyCutError) return new Response(null, { status: 408 });
   const requestId = request.headers.get("convex-request-id") ?? randomRequestId();
   log.fault("request failed", error, { requestId, path: getPath(request) });
   return jsonResponse(INTERNAL_ERROR, STATUS.internal);

@@ -18,35 +18,31 @@ export type Handler = (context: RequestContext) => Response | Promise<Response>;
 export type Method = "GET" | "POST" | "PUT" | "DELETE" | "PATCH";
 
 export class Routes {
-  readonly #app = new Hono<{ Bindings: RequestBindings }>({ getPath });
-  readonly #methods = new Map<string, Method[]>();
+  readonly #paths = new Map<string, [Method, Handler][]>();
 
+  /** Of two paths that match a request, the one that was added first answers. */
   add(method: Method, path: string, handler: Handler): void {
-    this.#app.on(method, path, handler);
-    const methods = this.#methods.get(path);
-    if (methods === undefined) this.#methods.set(path, [method]);
-    else methods.push(method);
+    const handlers = this.#paths.get(path);
+    if (handlers === undefined) this.#paths.set(path, [[method, handler]]);
+    else handlers.push([method, handler]);
   }
 
   /** The finished table. Errors of handlers reject the returned promise. */
   build(): (request: Request, bindings: RequestBindings) => Response | Promise<Response> {
-    for (const [path, methods] of this.#methods) {
+    const app = new Hono<{ Bindings: RequestBindings }>({ getPath });
+    for (const [path, handlers] of this.#paths) {
+      for (const [method, handler] of handlers) app.on(method, path, handler);
+      const methods = handlers.map(([method]) => method);
       const allow = methods.includes("GET") ? [...methods, "HEAD"] : methods;
-      this.#app.all(
-        path,
-        () => new Response(null, { status: 405, headers: { allow: allow.join(",") } }),
-      );
+      app.all(path, () => new Response(null, { status: 405, headers: { allow: allow.join(",") } }));
     }
-    this.#app.notFound(() => new Response(null, { status: 404 }));
-    this.#app.onError((error) => {
+    app.notFound(() => new Response(null, { status: 404 }));
+    app.onError((error) => {
       throw error;
     });
     return (request, bindings) =>
       // Hono would answer HEAD with no body, and so with a length of 0; Deno leaves a body out.
-      this.#app.fetch(
-        bindings.isHead ? new Request(request, { method: "GET" }) : request,
-        bindings,
-      );
+      app.fetch(bindings.isHead ? new Request(request, { method: "GET" }) : request, bindings);
   }
 }
 

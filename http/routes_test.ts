@@ -7,6 +7,8 @@ function table() {
   routes.add("GET", "/api/query", () => new Response("got"));
   routes.add("POST", "/api/query", () => new Response("posted"));
   routes.add("POST", "/api/run/*", (context) => new Response(getPath(context.req.raw)));
+  routes.add("POST", "/files/new", () => new Response("made"));
+  routes.add("GET", "/files/:name", (context) => new Response(context.req.param("name")));
   routes.add("POST", "/fails", () => {
     throw new Error("boom");
   });
@@ -31,6 +33,12 @@ Deno.test("known paths, other methods and unknown paths", async () => {
   const wrongMethod = { status: 405, allow: "GET,POST,HEAD", text: "" };
   assert.deepEqual(await ask("DELETE", "/api/query"), wrongMethod);
   assert.deepEqual(await ask("GET", "/api/nothing"), { status: 404, allow: null, text: "" });
+});
+
+Deno.test("a path with a name of its own is no value of a parameter, whatever the method", async () => {
+  assert.equal((await ask("GET", "/files/a")).text, "a");
+  assert.equal((await ask("POST", "/files/new")).text, "made");
+  assert.deepEqual(await ask("GET", "/files/new"), { status: 405, allow: "POST", text: "" });
 });
 
 Deno.test("paths keep their encoding and lose doubled slashes in front", async () => {

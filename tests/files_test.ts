@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
+import { connect } from "node:net";
 import { S3BlobStore } from "../deployment/files/s3_blob_store.ts";
 import { startS3Server } from "../deployment/files/testing/s3_server.ts";
 import { action, httpClient, LiveClient, mutation, query } from "./harness/clients.ts";
@@ -119,6 +120,30 @@ Deno.test("parts of a file, HEAD, and paths that are none", async () => {
   }
   const head = await fetch(url, { method: "HEAD", headers: { range: "bytes=2-4" } });
   assert.deepEqual([head.status, head.headers.get("content-length")], [206, "3"]);
+  // Conditions are not looked at: there is no validator to compare with.
+  const conditions = { "if-none-match": "*", "if-modified-since": new Date().toUTCString() };
+  const whole = await fetch(url, {
+    method: "HEAD",
+    headers: { ...conditions, origin: "http://a.b" },
+  });
+  const expected = {
+    "content-length": "10",
+    "digest": `sha-256=${sha256("0123456789", "base64")}`,
+    "cache-control": "private, max-age=2592000",
+    "accept-ranges": "bytes",
+    "access-control-allow-origin": "http://a.b",
+    "content-type": "text/plain;charset=UTF-8",
+    "etag": null,
+    "last-modified": null,
+    "content-disposition": null,
+  };
+  assert.equal(whole.status, 200);
+  for (const [name, value] of Object.entries(expected)) {
+    assert.equal(whole.headers.get(name), value, name);
+  }
+  const wrongMethod = await fetch(url, { method: "POST", body: "x" });
+  assert.deepEqual([wrongMethod.status, await wrongMethod.text()], [405, ""]);
+  assert.equal(wrongMethod.headers.get("allow"), "GET,HEAD");
 
   const get = async (path: string) => {
     const response = await fetch(`${server.url}/api/storage/${path}`);
@@ -162,6 +187,23 @@ Deno.test("uploads are refused with the documented errors, and leave nothing", a
   for (const digest of ["md5=abc", "sha-256=", "sha-256=abc", "sha-256=!!!", "nonsense"]) {
     assert.deepEqual(await attempt(`?token=${token}`, { digest }), [400, "BadHeader"], digest);
   }
+  // The token is looked at first, then the headers.
+  const badHeaders = { "content-type": "text", digest: "nonsense" };
+  assert.deepEqual(await attempt("?token=x", badHeaders), [401, "StorageTokenInvalid"]);
+  const unpadded = { digest: `sha-256=${sha256("abc", "base64").slice(0, -1)}` };
+  assert.deepEqual(await attempt(`?token=${token}`, unpadded), [400, "BadHeader"]);
+  const getUpload = await fetch(good);
+  assert.deepEqual([getUpload.status, getUpload.headers.get("allow")], [405, "POST"]);
+  await getUpload.body?.cancel();
+  // A sender who leaves before the end.
+  const socket = connect(server.port, "127.0.0.1");
+  socket.write(`POST /api/storage/upload?token=${token} HTTP/1.1\r\nhost: a\r\n`);
+  socket.write("content-length: 1000000\r\n\r\nthe beginning");
+  await until(async () => (await blobs(server)).length === 1);
+  socket.destroy();
+  await until(async () => (await blobs(server)).length === 0);
+  assert.doesNotMatch(server.output, /error/i);
+
   const wrong = { digest: `sha-256=${sha256("abd", "base64")}` };
   assert.deepEqual(await attempt(`?token=${token}`, wrong), [400, "Sha256Mismatch"]);
   assert.deepEqual(await blobs(server), []);
@@ -173,12 +215,21 @@ Deno.test("uploads are refused with the documented errors, and leave nothing", a
       headers: { authorization: `Convex ${server.adminKey}`, "content-type": "application/json" },
       body: "{}",
     });
+  const storageId = (await upload(server, "kept")).json.storageId!;
+  const url = await httpClient(server).query(query("files:url"), { storageId });
   await (await pause("pause")).body?.cancel();
   assert.deepEqual(await attempt(`?token=${token}`), [400, "BackendIsNotRunning"]);
+  const paused = await fetch(url);
+  assert.deepEqual([paused.status, await paused.json()], [400, {
+    code: "BackendIsNotRunning",
+    message: "Cannot perform this operation when the backend is not running",
+  }]);
+  assert.equal((await fetch(url, { method: "HEAD" })).status, 400);
   const action500 = await fetch(`${server.siteUrl}/tree/a`);
   assert.equal(action500.status, 500);
   assert.match(await action500.text(), /Cannot run functions while this deployment is paused/);
   await (await pause("unpause")).body?.cancel();
+  assert.equal(await (await fetch(url)).text(), "kept", "the URL lives on");
   assert.equal((await attempt(`?token=${token}`))[0], 200);
   assert.equal((await attempt(`?token=${token}`))[0], 200);
 });
@@ -197,7 +248,10 @@ Deno.test("deletion is part of the transaction, and the bytes follow it", async 
   );
   assert.equal((await fetch(address, { method: "HEAD" })).status, 200);
 
-  await client.mutation(mutation("files:remove"), { storageId });
+  assert.deepEqual(await client.mutation(mutation("files:lookAndRemove"), { storageId }), {
+    before: [address, 13, 13],
+    after: [null, null, null],
+  });
   await url.until((value) => value === null);
   const gone = await fetch(address);
   assert.deepEqual([gone.status, (await gone.json()).code], [404, "FileNotFound"]);
@@ -216,6 +270,21 @@ Deno.test("deletion is part of the transaction, and the bytes follow it", async 
       message,
     );
   }
+});
+
+Deno.test("a download that has begun comes to its end though the file is deleted", async () => {
+  await using server = await serverWithApp(APP);
+  const client = httpClient(server);
+  const bytes = new Uint8Array(30_000_000).map((_, i) => i >> 8);
+  const { json } = await upload(server, bytes);
+  const url = await client.query(query("files:url"), json);
+  const whole = await fetch(url);
+  const part = await fetch(url, { headers: { range: "bytes=1-" } });
+  await client.mutation(mutation("files:remove"), json);
+  await until(async () => (await blobs(server)).length === 0);
+  assert.equal((await fetch(url, { method: "HEAD" })).status, 404);
+  assert.equal(Buffer.compare(await whole.bytes(), bytes), 0);
+  assert.equal(Buffer.compare(await part.bytes(), bytes.subarray(1)), 0);
 });
 
 Deno.test("actions store, read and delete files of any size", async () => {
@@ -247,9 +316,19 @@ Deno.test("actions store, read and delete files of any size", async () => {
     headers: { "content-type": "text/csv" },
     body: "a,b",
   });
-  const { url } = await posted.json();
+  const { url, storageId, metadata, uploadUrl } = await posted.json();
   const csv = await fetch(url);
   assert.deepEqual([csv.headers.get("content-type"), await csv.text()], ["text/csv", "a,b"]);
+  assert.deepEqual([metadata.size, metadata.contentType], [3, "text/csv"]);
+  const uploaded = await fetch(uploadUrl, { method: "POST", body: "x" });
+  assert.deepEqual(Object.keys(await uploaded.json()), ["storageId"]);
+  const file = `${server.siteUrl}/file?id=${storageId}`;
+  const got = await fetch(file);
+  assert.deepEqual([got.headers.get("content-type"), await got.text()], ["text/csv", "a,b"]);
+  assert.equal(await (await fetch(file, { method: "DELETE" })).text(), "");
+  assert.equal((await fetch(url, { method: "HEAD" })).status, 404);
+  const again = await fetch(file, { method: "DELETE" });
+  assert.match((await again.json()).code, new RegExp(`storage id ${storageId} not found$`));
 });
 
 Deno.test("mutations store and get files, and what they undo leaves nothing", async () => {

@@ -29,14 +29,16 @@ export function parseDigest(header: string): string {
   return checkSha256(match[1]!, "BadHeader");
 }
 
-/** @throws PlatformError with `code` when the text is not 32 bytes in base64 */
+/**
+ * The checksum as this server writes it.
+ * @throws PlatformError with `code` when the text is not 32 bytes in padded base64
+ */
 export function checkSha256(text: string, code: string): string {
-  let size = -1;
   try {
-    size = Uint8Array.fromBase64(text).length;
+    const bytes = Uint8Array.fromBase64(text, { lastChunkHandling: "strict" });
+    if (bytes.length === SHA256_BYTES) return bytes.toBase64();
   } catch {
     // Not base64.
   }
-  if (size === SHA256_BYTES) return text;
   throw userError(code, "Bad header for digest: expected the base64 of a SHA-256 checksum");
 }

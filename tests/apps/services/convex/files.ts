@@ -49,6 +49,21 @@ export const remove = mutation({
   handler: (ctx, args) => ctx.storage.delete(args.storageId as never),
 });
 
+/** What a mutation sees of a file before and after it deletes it. */
+export const lookAndRemove = mutation({
+  args: { storageId },
+  handler: async (ctx, args) => {
+    const look = async () => [
+      await ctx.storage.getUrl(args.storageId),
+      (await ctx.storage.getMetadata(args.storageId))?.size ?? null,
+      (await ctx.db.system.get(args.storageId))?.size ?? null,
+    ];
+    const before = await look();
+    await ctx.storage.delete(args.storageId);
+    return { before, after: await look() };
+  },
+});
+
 export const removeAndFail = mutation({
   args: { storageId },
   handler: async (ctx, args) => {

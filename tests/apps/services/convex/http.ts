@@ -196,7 +196,29 @@ http.route({
   method: "POST",
   handler: httpAction(async (ctx, request) => {
     const storageId = await ctx.storage.store(await request.blob());
-    return Response.json({ storageId, url: await ctx.storage.getUrl(storageId) });
+    return Response.json({
+      storageId,
+      url: await ctx.storage.getUrl(storageId),
+      metadata: await ctx.storage.getMetadata(storageId),
+      uploadUrl: await ctx.storage.generateUploadUrl(),
+    });
+  }),
+});
+
+http.route({
+  path: "/file",
+  method: "GET",
+  handler: httpAction(async (ctx, request) =>
+    new Response(await ctx.storage.get(new URL(request.url).searchParams.get("id")!))
+  ),
+});
+
+http.route({
+  path: "/file",
+  method: "DELETE",
+  handler: httpAction(async (ctx, request) => {
+    await ctx.storage.delete(new URL(request.url).searchParams.get("id")!);
+    return new Response();
   }),
 });
 
