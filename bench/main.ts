@@ -7,7 +7,12 @@ import { componentPush } from "./scenarios/component_push.ts";
 import { componentCalls } from "./scenarios/component_calls.ts";
 import { fanOut } from "./scenarios/fan_out.ts";
 import { files } from "./scenarios/files.ts";
-import { functionOverhead, mutationInFlood, parallelQueries } from "./scenarios/functions.ts";
+import {
+  functionOverhead,
+  mutationInFlood,
+  parallelQueries,
+  queryInFlood,
+} from "./scenarios/functions.ts";
 import { httpActions } from "./scenarios/http_actions.ts";
 import { memoryAfter } from "./scenarios/memory.ts";
 import { pipelined } from "./scenarios/pipelined.ts";
@@ -32,6 +37,7 @@ const SCENARIOS: Readonly<Record<string, (environment: Environment) => Promise<R
   function_overhead: functionOverhead,
   parallel_queries: parallelQueries,
   mutation_in_flood: mutationInFlood,
+  query_in_flood: queryInFlood,
   files,
   memory: memoryAfter,
 };

@@ -46,6 +46,8 @@ export interface PendingCall {
   readonly call: RunCall;
   /** Name of the function as others see it in conflicts: `mod.js:fn`. */
   readonly source: string;
+  /** Who asks: waiting queries of different clients take turns. */
+  readonly client: string;
   readonly session: { readonly sessionId: string; readonly requestId: number } | undefined;
   /** It must not conflict again: no other isolate runs mutations beside it. */
   readonly isExclusive: boolean;
@@ -63,11 +65,18 @@ export interface PendingCall {
   readonly fail: (error: Error) => void;
 }
 
+/** Calls in the order in which they are to run. */
+export interface WaitingLine {
+  readonly length: number;
+  readonly first: PendingCall | undefined;
+  shift(): PendingCall | undefined;
+}
+
 /** Heads that were taken are cut off the array when there are this many of them. */
 const TAKEN_MAX = 256;
 
 /** First in, first out; calls that must run again go to the front. */
-export class CallQueue {
+export class CallQueue implements WaitingLine {
   #calls: PendingCall[] = [];
   #head = 0;
 
@@ -107,6 +116,13 @@ export class CallQueue {
       const call = this.#calls[i]!;
       call.queuedAtMs = Math.min(nowMs, call.queuedAtMs + milliseconds);
     }
+  }
+
+  /** Takes away the first calls while they are too late. */
+  removeLate(isTooLate: (call: PendingCall) => boolean): PendingCall[] {
+    const late: PendingCall[] = [];
+    while (this.first !== undefined && isTooLate(this.first)) late.push(this.shift()!);
+    return late;
   }
 
   /** Empties the queue. */

@@ -1,10 +1,10 @@
 // The isolates that run queries and mutations, and who runs what. Calls that wait while isolates are
 // busy travel together in one frame. Mutations go to one isolate, their home, where they chain and
 // cannot conflict with each other; when they wait there too long, others help. Functions that met
-// conflicts lately never leave home. Queries go everywhere.
+// conflicts lately never leave home. Queries go everywhere, in a fair order (query_queue.ts).
 
 import { PlatformError } from "../engine/errors.ts";
-import { CallEnd, CallQueue, type PendingCall } from "./call_queue.ts";
+import { CallEnd, CallQueue, type PendingCall, type WaitingLine } from "./call_queue.ts";
 import type { CommitSink } from "./chain_coordinator.ts";
 import { ContentionTracker } from "./contention.ts";
 import { DurationEstimates } from "./duration_estimates.ts";
@@ -12,6 +12,7 @@ import type { InitFrame } from "./frames.ts";
 import type { IsolateProgram } from "./isolate_process.ts";
 import type { HighestUse, LimitUsage } from "./limit_usage.ts";
 import type { RuntimeLimits } from "./limits.ts";
+import { QueryQueue } from "./query_queue.ts";
 import { internalError } from "./system_failure.ts";
 import {
   closingError,
@@ -36,8 +37,11 @@ const FRAMES_IN_FLIGHT_MAX = 2;
 const PIPELINED_ESTIMATE_MS_MAX = 4;
 /** Mutations that waited longer for their home isolate may run in another. */
 const SPILL_AFTER_MS = 8;
-/** Only short queries run in the home of the mutations, if there are other isolates. */
-const HOME_QUERY_ESTIMATE_MS_MAX = 10;
+/**
+ * Queries up to this estimate are short: they have a lane of their own among those that wait, and only
+ * they run in the home of the mutations, if there are other isolates.
+ */
+const SHORT_QUERY_ESTIMATE_MS_MAX = 10;
 /** An isolate silent for so long is busy with one slow call; the calls behind it go elsewhere. */
 const STEAL_AFTER_MS = 60;
 /** How often running calls are looked after. */
@@ -73,14 +77,17 @@ export interface PoolOptions {
 /** What a caller says about a call besides the frame's content. */
 export type CallRequest = Pick<
   PendingCall,
-  "call" | "source" | "session" | "isExclusive" | "onAccepted" | "settle" | "fail"
+  "call" | "source" | "client" | "session" | "isExclusive" | "onAccepted" | "settle" | "fail"
 >;
 
 export class Pool implements TransactionIsolateEvents {
   readonly #options: PoolOptions;
   readonly contention = new ContentionTracker();
   readonly #estimates = new DurationEstimates();
-  readonly #queries = new CallQueue();
+  readonly #queries = new QueryQueue(
+    ({ source }) => this.#estimates.get(source) <= SHORT_QUERY_ESTIMATE_MS_MAX,
+    WAITING_CALLS_MAX,
+  );
   readonly #mutations = new CallQueue();
   /** Mutations that run at home only. */
   readonly #homebound = new CallQueue();
@@ -142,9 +149,7 @@ export class Pool implements TransactionIsolateEvents {
       isSolo: false,
       deaths: 0,
     };
-    const queue = this.#queueOf(pending);
-    if (queue.length >= WAITING_CALLS_MAX) return request.fail(this.#overloadError(pending));
-    queue.push(pending);
+    if (!this.#enqueue(pending)) return request.fail(this.#overloadError(pending));
     this.#schedule();
   }
 
@@ -285,15 +290,26 @@ export class Pool implements TransactionIsolateEvents {
 
   // Scheduling.
 
-  #queueOf(pending: PendingCall): CallQueue {
-    if (pending.call.kind === "query") return this.#queries;
+  /** False if there is no room. */
+  #enqueue(pending: PendingCall): boolean {
+    if (pending.call.kind === "query") return this.#queries.push(pending);
+    const queue = this.#mutationQueueOf(pending);
+    if (queue.length >= WAITING_CALLS_MAX) return false;
+    queue.push(pending);
+    return true;
+  }
+
+  #mutationQueueOf(pending: PendingCall): CallQueue {
     const isHomebound = pending.isExclusive ||
       this.contention.isContended(pending.source, performance.now());
     return isHomebound ? this.#homebound : this.#mutations;
   }
 
   #putBack(calls: readonly PendingCall[]): void {
-    for (let i = calls.length - 1; i >= 0; i--) this.#queueOf(calls[i]!).putBack([calls[i]!]);
+    for (const call of calls.toReversed()) {
+      const queue = call.call.kind === "query" ? this.#queries : this.#mutationQueueOf(call);
+      queue.putBack([call]);
+    }
   }
 
   get #waiting(): number {
@@ -343,6 +359,7 @@ export class Pool implements TransactionIsolateEvents {
     for (const queue of solo === undefined ? queues : [solo]) {
       const batch = this.#takeBatch(queue, sharers);
       if (batch === null) continue;
+      this.#queries.taken(queue);
       this.#lastKind = batch.calls[0]!.call.kind === "query" ? "query" : "mutation";
       if (batch.calls[0]!.isExclusive) {
         this.#exclusive = batch.calls[0]!;
@@ -356,25 +373,24 @@ export class Pool implements TransactionIsolateEvents {
   }
 
   /** The queues that an isolate may take from now, the preferred one first. */
-  #queuesFor(isolate: TransactionIsolate, nowMs: number): CallQueue[] {
+  #queuesFor(isolate: TransactionIsolate, nowMs: number): WaitingLine[] {
     const isHome = isolate === this.#working[0];
     const isAlone = this.#working.length === 1;
-    const queries = this.#queries;
+    if (isHome && !isAlone) {
+      return [...this.#mutationQueuesAtHome(isolate), ...this.#queries.shortLines];
+    }
+    const queries = this.#queries.lines;
     if (isHome) {
       const mutations = this.#mutationQueuesAtHome(isolate);
-      if (isAlone) {
-        return this.#lastKind === "query" ? [...mutations, queries] : [queries, ...mutations];
-      }
-      const next = queries.first;
-      const isShort = next !== undefined && !next.isSolo &&
-        this.#estimates.get(next.source) <= HOME_QUERY_ESTIMATE_MS_MAX;
-      return isShort ? [...mutations, queries] : mutations;
+      return this.#lastKind === "query" ? [...mutations, ...queries] : [...queries, ...mutations];
     }
     const oldest = this.#mutations.first;
     const spills = oldest !== undefined && nowMs - oldest.queuedAtMs >= SPILL_AFTER_MS &&
       this.#exclusive === null && this.#homebound.first?.isExclusive !== true;
-    if (!spills) return [queries];
-    return this.#lastKind === "query" ? [this.#mutations, queries] : [queries, this.#mutations];
+    if (!spills) return [...queries];
+    return this.#lastKind === "query"
+      ? [this.#mutations, ...queries]
+      : [...queries, this.#mutations];
   }
 
   #mutationQueuesAtHome(home: TransactionIsolate): CallQueue[] {
@@ -395,12 +411,13 @@ export class Pool implements TransactionIsolateEvents {
    * that has never come to an end travels alone: if it never does, it is the certain culprit.
    */
   #takeBatch(
-    queue: CallQueue,
+    queue: WaitingLine,
     sharers: number,
   ): { calls: PendingCall[]; estimateMs: number } | null {
     const first = queue.first;
     if (first === undefined) return null;
-    const share = queue === this.#queries ? Math.ceil(queue.length / sharers) : BATCH_CALLS_MAX;
+    const isQuery = first.call.kind === "query";
+    const share = isQuery ? Math.ceil(queue.length / sharers) : BATCH_CALLS_MAX;
     const calls: PendingCall[] = [];
     let estimateMs = 0;
     for (let next = queue.first; next !== undefined; next = queue.first) {
@@ -462,10 +479,7 @@ export class Pool implements TransactionIsolateEvents {
     const isTooLate = ({ queuedAtMs, deaths }: PendingCall) =>
       nowMs - queuedAtMs > (deaths === 0 ? WAITING_MS_MAX : WAITING_AFTER_DEATH_MS_MAX);
     for (const queue of [this.#queries, this.#mutations, this.#homebound]) {
-      for (let first = queue.first; first !== undefined && isTooLate(first); first = queue.first) {
-        queue.shift();
-        first.fail(this.#overloadError(first));
-      }
+      for (const late of queue.removeLate(isTooLate)) late.fail(this.#overloadError(late));
     }
   }
 

@@ -52,6 +52,7 @@ interface Harness {
     name: string,
     args?: object,
     isExclusive?: boolean,
+    client?: string,
   ): Promise<CallOutcome>;
 }
 
@@ -95,7 +96,7 @@ async function withPool(
     startMsMax: silent.length === 0 ? undefined : 1_500,
     onFault: () => {},
   });
-  const call: Harness["call"] = (kind, name, args = {}, isExclusive = false) =>
+  const call: Harness["call"] = (kind, name, args = {}, isExclusive = false, client = "c") =>
     new Promise((settle, fail) =>
       pool.submit({
         call: {
@@ -114,6 +115,7 @@ async function withPool(
           caller: "Tester",
         },
         source: `m.js:${name}`,
+        client,
         session: undefined,
         isExclusive,
         settle,
@@ -238,6 +240,18 @@ Deno.test("a flood of slow queries does not hold mutations up", () =>
     await Promise.all(Array.from({ length: 20 }, (_, i) => call("mutation", `f${i}`)));
     assert.ok(finished < 8, `${finished} queries were before them`);
     await Promise.all(flood);
+  }));
+
+Deno.test("one client's flood of slow queries holds up neither small nor slow ones of others", () =>
+  withPool(1, async ({ call }) => {
+    await call("query", "spin", { ms: 40 });
+    const order: string[] = [];
+    const query = (client: string, name: string, ms: number) =>
+      call("query", name, { ms }, false, client).then(() => order.push(`${client} ${name}`));
+    const flood = Array.from({ length: 12 }, () => query("flood", "spin", 40));
+    await Promise.all([...flood, query("other", "small", 0), query("other", "spin", 40)]);
+    assert.ok(order.indexOf("other small") <= 1, order.join(", "));
+    assert.ok(order.indexOf("other spin") <= 3, order.join(", "));
   }));
 
 Deno.test("with one isolate, a mutation waits for the endless query before it, not for all", () =>

@@ -19,6 +19,7 @@ import type {
   FunctionPath,
   MutationOutcome,
   QueryOutcome,
+  RequestContext,
 } from "./types.ts";
 
 /** Of a run's random numbers. */
@@ -198,6 +199,7 @@ export class TransactionRunner {
           journal: options.journal ?? null,
         },
         source: functionName(call.path),
+        client: clientOf(call.context),
         session: options.session,
         isExclusive: options.isExclusive ?? false,
         onAccepted: options.onAccepted,
@@ -231,6 +233,17 @@ export function runCall(callId: number, kind: FunctionKind, call: FunctionCall):
     job: context.job,
     jobRecord: call.jobRecord,
   };
+}
+
+/**
+ * Who takes a turn when calls wait: a user, whatever connections they have; for those without a name
+ * the connection, or else the address.
+ */
+function clientOf({ identity, connection, ip }: RequestContext): string {
+  if (identity.kind === "user" || identity.kind === "acting") {
+    return `user ${identity.attributes.tokenIdentifier}`;
+  }
+  return connection ?? ip ?? identity.kind;
 }
 
 /** `{component/}{mod.js:fn}`, as conflicts show it. */

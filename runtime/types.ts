@@ -56,6 +56,8 @@ export interface RequestContext {
   readonly notFoundWording?: "client" | "runByName";
   readonly ip: string | null;
   readonly userAgent: string | null;
+  /** The connection that asks, where that is known; nothing is shown of it. */
+  readonly connection?: string;
   /** The scheduled job that the call is part of, however deep. */
   readonly job?: JobReference;
   /** Names an action's execution in the log; a fresh one if not given. */

@@ -21,6 +21,8 @@ export type PreparedCall =
 export interface Connection {
   readonly ip: string | null;
   readonly userAgent: string | null;
+  /** Tells it from all others. */
+  readonly id?: string;
 }
 
 /** The deployment's own admin: not one who acts as a user. */
@@ -75,6 +77,7 @@ export function prepareCall(
       visibility: visibilityOf(identity),
       ip: connection.ip,
       userAgent: connection.userAgent,
+      connection: connection.id,
     },
   };
   return { requestId, call, refusal: null };

@@ -51,6 +51,7 @@ export class SyncServer {
   readonly #sessions = new Set<Session>();
   /** Sockets whose closing handshake is not finished; at least those of all sessions. */
   readonly #sockets = new Set<WebSocket>();
+  #lastConnection = 0;
   #isOpen = true;
   #onAllClosed: (() => void) | null = null;
 
@@ -162,7 +163,7 @@ export class SyncServer {
     const session: Session = new Session({
       environment: this.#environment,
       socket: new OpenSocket(socket),
-      connection,
+      connection: { ...connection, id: `connection ${++this.#lastConnection}` },
       understandsChunks: understandsChunks(client),
       onEnd: () => this.#sessions.delete(session),
     });

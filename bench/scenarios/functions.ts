@@ -1,6 +1,6 @@
 // What running a function costs: an empty, uncached query in modules of several kinds against a bare
-// handler; processor-bound queries on two isolates against one; a small mutation while another client
-// floods the server with expensive queries.
+// handler; processor-bound queries on two isolates against one; a small mutation or query while another
+// client floods the server with expensive queries.
 import { serverWithApp } from "../../tests/harness/pushed_app.ts";
 import { freePort, type Server } from "../../tests/harness/server.ts";
 import { startReferenceServer } from "../reference_server.ts";
@@ -71,6 +71,18 @@ export async function parallelQueries(_environment: Environment): Promise<Row[]>
 }
 
 export async function mutationInFlood(_environment: Environment): Promise<Row[]> {
+  return await inFlood("mutation_in_flood", { kind: "mutation", path: "small:note" });
+}
+
+export async function queryInFlood(_environment: Environment): Promise<Row[]> {
+  return await inFlood("query_in_flood", { kind: "query", path: "small:empty" });
+}
+
+/** How long one client's small calls take while another floods the server with expensive queries. */
+async function inFlood(
+  row: string,
+  small: { readonly kind: "query" | "mutation"; readonly path: string },
+): Promise<Row[]> {
   await using server = await serverWithApp(APP, { flags: ["--isolates", "2"] });
   const steps = await stepsFor(server, LONG_MS);
   const flood = load({
@@ -80,17 +92,17 @@ export async function mutationInFlood(_environment: Environment): Promise<Row[]>
     durationMs: 8000,
     request: { type: "call", kind: "query", path: "small:busy", args: { steps } },
   });
-  const notes = load({
+  const calls = load({
     port: server.port,
     clients: 1,
     warmupMs: 2000,
     durationMs: 5000,
-    request: { type: "call", kind: "mutation", path: "small:note", args: {} },
+    request: { type: "call", ...small, args: {} },
   });
-  const [{ latencyMs }] = await Promise.all([notes, flood]);
+  const [{ latencyMs }] = await Promise.all([calls, flood]);
   return [
-    { name: "mutation_in_flood_p50", value: latencyMs.p50, unit: "ms" },
-    { name: "mutation_in_flood_p99", value: latencyMs.p99, unit: "ms" },
+    { name: `${row}_p50`, value: latencyMs.p50, unit: "ms" },
+    { name: `${row}_p99`, value: latencyMs.p99, unit: "ms" },
   ];
 }
 

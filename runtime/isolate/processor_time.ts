@@ -17,6 +17,14 @@ export class ProcessorReading {
   }
 }
 
+/** Durations up to this are taken as they are. */
+const BELIEVED_MS_MAX = 5;
+
+/** How much of the time since its start a run can have used; exact where that is not much. */
+export function usedOf(durationMs: number, reading: ProcessorReading): number {
+  return durationMs <= BELIEVED_MS_MAX ? durationMs : Math.min(durationMs, reading.usedMs());
+}
+
 let latest: ProcessorReading | null = null;
 let latestMs = 0;
 

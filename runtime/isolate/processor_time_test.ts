@@ -21,6 +21,7 @@ Deno.test("time in which the process stands still is not the function's", async 
     const result = await running;
     assert.equal(valueOf(result), true);
     assert.deepEqual(result.logLines, []);
+    assert.ok(result.stats.executionMs < 1500, `${result.stats.executionMs} ms`);
     assert.equal(
       errorOf(await isolate.run("query", "m:much")),
       "Function execution timed out (maximum duration: 1s)\n",

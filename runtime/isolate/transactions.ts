@@ -21,6 +21,7 @@ import { heapUsedBytes, monotonicMs, realNowMs } from "./host.ts";
 import type { AskHost } from "./host_requests.ts";
 import { componentCode, type SystemUrls } from "./imported_modules.ts";
 import { beginJob, completeJob } from "./job_record.ts";
+import { readProcessor, usedOf } from "./processor_time.ts";
 import { RandomStream, seedFromHex } from "./random.ts";
 import { type FileServices, ReuseState, type RunState, TransactionRun } from "./transaction_run.ts";
 
@@ -129,6 +130,8 @@ export class Transactions {
 
   #runCall(batch: BatchView, call: RunCall, done: (result: RunResult | null) => void): void {
     const startedMs = monotonicMs();
+    const processor = readProcessor(startedMs);
+    const usedMs = () => usedOf(monotonicMs() - startedMs, processor);
     // A failed mutation takes a position too: the host counts along.
     const chainSeq = call.kind === "mutation" ? this.#chain.next() : 0;
     const fail = (failure: unknown) => {
@@ -140,7 +143,7 @@ export class Transactions {
       try {
         execution = this.#execution(batch, call, allowSealed);
         if (!this.#beginsJob(call, execution.run)) {
-          done({ ...this.#result(call, chainSeq, execution, startedMs), isSuperseded: true });
+          done({ ...this.#result(call, chainSeq, execution, usedMs()), isSuperseded: true });
           return;
         }
         execution.start();
@@ -154,7 +157,7 @@ export class Transactions {
         } else if (this.#mustRepeat(execution)) {
           attempt(false);
         } else {
-          done(this.#result(call, chainSeq, execution, startedMs));
+          done(this.#result(call, chainSeq, execution, usedMs()));
         }
       });
     };
@@ -253,7 +256,7 @@ export class Transactions {
     return codeView;
   }
 
-  #result(call: RunCall, chainSeq: number, execution: Execution, startedMs: number): RunResult {
+  #result(call: RunCall, chainSeq: number, execution: Execution, executionMs: number): RunResult {
     const { run } = execution;
     const result: FunctionResult = execution.result ?? NOTHING_RAN;
     if (call.jobRecord !== undefined && result.ok) {
@@ -276,7 +279,7 @@ export class Transactions {
       observedIdentity: run.state.observedIdentity,
       observedTime: run.state.clock.observed,
       stats: {
-        executionMs: monotonicMs() - startedMs,
+        executionMs,
         documentsRead: usage.documentsRead,
         bytesRead: usage.bytesRead,
         documentsWritten: usage.documentsWritten,
