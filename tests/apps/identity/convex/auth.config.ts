@@ -1,7 +1,9 @@
-// Kinds of providers: OpenID Connect issuers, this very server, and inline keys.
+// Kinds of providers: OpenID Connect issuers, one of them for two applications, this very server,
+// and custom JWTs with inline keys, for any audience, and with keys elsewhere, for one.
 export default {
   providers: [
     { domain: process.env.ISSUER_URL, applicationID: "app" },
+    { domain: process.env.ISSUER_URL, applicationID: "other-app" },
     { domain: process.env.PROVIDER_URL, applicationID: "app" },
     { domain: process.env.CONVEX_SITE_URL, applicationID: "self" },
     {
@@ -9,6 +11,13 @@ export default {
       issuer: "https://custom.example",
       jwks: `data:text/plain,${encodeURIComponent(process.env.JWKS!)}`,
       algorithm: "RS256",
+    },
+    {
+      type: "customJwt",
+      issuer: "https://remote.example",
+      jwks: `${process.env.ISSUER_URL}/jwks`,
+      algorithm: "RS256",
+      applicationID: "app",
     },
   ],
 };
