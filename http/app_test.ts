@@ -83,8 +83,9 @@ class FakeDeployment {
     }
     const line = { level: "LOG", messages: ["'hi'", "1"], isTruncated: false, timestamp: 1 };
     const logLines = call.path.name === "logs" ? [line] : [];
+    const value = call.path.name === "sum" ? "3" : '{"n":{"$integer":"AQAAAAAAAAA="}}';
     return Promise.resolve({
-      result: { ok: true, value: '{"n":{"$integer":"AQAAAAAAAAA="}}' },
+      result: { ok: true, value },
       logLines,
       stats,
     });
@@ -158,6 +159,12 @@ Deno.test("formats and log lines follow the client", async () => {
   assert.deepEqual(asked.json.value, encoded);
   const old = { ...call("m:list"), headers: { "convex-client": "npm-1.4.0" } };
   assert.deepEqual((await ask("POST", "/api/query", old)).json.value, encoded);
+  const python = { "convex-client": "python-0.8.1" };
+  const sum = await ask("POST", "/api/query", {
+    ...call("m:sum", { format: "convex_encoded_json" }),
+    headers: python,
+  });
+  assert.match(sum.text, /"value":3\.0/);
   assert.deepEqual((await ask("POST", "/api/query", call("m:logs"))).json.logLines, [
     "[LOG] 'hi' 1",
   ]);

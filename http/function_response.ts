@@ -5,7 +5,11 @@
 import type { PlatformError } from "../engine/errors.ts";
 import { type Format, formatValue, parseFormat } from "../engine/values/formats.ts";
 import type { FunctionResult, LogLine } from "../runtime/types.ts";
-import { type ClientVersion, wantsEncodedValues } from "../sync/client_version.ts";
+import {
+  type ClientVersion,
+  tellsFloatsByDecimalPoint,
+  wantsEncodedValues,
+} from "../sync/client_version.ts";
 import { clientErrorMessage, clientLogLines, errorFromMessage } from "../sync/result_text.ts";
 
 export interface FunctionAnswer {
@@ -47,6 +51,10 @@ export function failedAnswer(error: PlatformError): FunctionAnswer {
  * @throws PlatformError `BadFormat`
  */
 export function answerFormat(format: string | null | undefined, client: ClientVersion): Format {
-  if (format !== null && format !== undefined) return parseFormat(format);
-  return wantsEncodedValues(client) ? "encoded" : "clean";
+  const encoded = tellsFloatsByDecimalPoint(client) ? "decimal" : "encoded";
+  if (format === null || format === undefined) {
+    return wantsEncodedValues(client) ? encoded : "clean";
+  }
+  const named = parseFormat(format);
+  return named === "encoded" ? encoded : named;
 }

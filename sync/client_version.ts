@@ -109,6 +109,11 @@ export function wantsEncodedValues(client: ClientVersion): boolean {
   return order !== null && order < 0;
 }
 
+/** Python reads `1` as an int, which its HTTP client does not take for a value; JavaScript has no ints. */
+export function tellsFloatsByDecimalPoint(client: ClientVersion): boolean {
+  return client.client.startsWith("python");
+}
+
 /** Only these clients understand TransitionChunk; a pre-release of the first one does not. */
 export function understandsChunks(client: ClientVersion): boolean {
   if (client.client !== "npm" || client.version === null) return false;

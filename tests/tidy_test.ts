@@ -29,6 +29,7 @@ const ENTRIES = [
   "bench/load/pipelined_load.ts",
   "bench/load/subscribers.ts",
   "examples/demo.ts",
+  "tests/clients/main.ts",
   "tests/crash/main.ts",
   "tests/fuzz/main.ts",
   "tests/history/broken_server.ts",

@@ -2,12 +2,15 @@
 
 import { userError } from "../errors.ts";
 import { encodeBase64 } from "./base64.ts";
-import { parseValue } from "./json.ts";
+import { parseValue, stringifyValue } from "./json.ts";
 import { printFiniteFloat } from "./print.ts";
 import { sortedFields, type Value } from "./value.ts";
 
-/** "encoded" is the internal encoding; "clean" loses types; "export" tells ints from floats. */
-export type Format = "encoded" | "clean" | "export";
+/**
+ * "encoded" is the internal encoding; "clean" loses types; "export" tells ints from floats.
+ * "decimal" is the internal encoding for clients that tell floats by their decimal point.
+ */
+export type Format = "encoded" | "decimal" | "clean" | "export";
 
 const { isFinite } = Number;
 const { isArray } = Array;
@@ -40,12 +43,13 @@ export function formatValue(internalJsonText: string, format: Format): string {
   return writeValue(parseValue(internalJsonText), format);
 }
 
-function writeValue(value: Value, format: "clean" | "export"): string {
+function writeValue(value: Value, format: Exclude<Format, "encoded">): string {
   switch (typeof value) {
     case "string":
     case "boolean":
       return stringify(value);
     case "bigint":
+      if (format === "decimal") return stringifyValue(value);
       return format === "clean" ? `"${value}"` : `${value}`;
     case "number":
       return format === "clean" ? cleanFloat(value) : exportFloat(value);

@@ -40,11 +40,21 @@ Deno.test("values in the three formats", () => {
   }
 });
 
+Deno.test("the encoding for clients that tell floats by their decimal point", () => {
+  const bytes = new Uint8Array([1, 2]).buffer;
+  const text = stringifyValue({ a: 1, b: [42n, 1.5, -0, NaN], c: bytes, d: "1", e: null });
+  const decimal = '{"a":1.0,"b":[{"$integer":"KgAAAAAAAAA="},1.5,-0.0,{"$float":"AAAAAAAA+H8="}],' +
+    '"c":{"$bytes":"AQI="},"d":"1","e":null}';
+  assert.equal(formatValue(text, "decimal"), decimal);
+});
+
 Deno.test("all formats are valid JSON", () => {
   fc.assert(fc.property(anyValue, (value) => {
     const text = stringifyValue(value);
     JSON.parse(formatValue(text, "clean"));
     JSON.parse(formatValue(text, "export"));
-    assert.equal(stringifyValue(decodeValue(JSON.parse(formatValue(text, "encoded")))), text);
+    for (const format of ["encoded", "decimal"] as const) {
+      assert.equal(stringifyValue(decodeValue(JSON.parse(formatValue(text, format)))), text);
+    }
   }));
 });
