@@ -408,15 +408,17 @@ Deno.test("cron specs", async () => {
     [{ type: "weekly", dayOfWeek: "Sunday", hourUTC: 1, minuteUTC: 0 }, /sunday/],
     [{ type: "yearly" }, /type/],
   ];
-  const push = (identifier: string, schedule: unknown, name = "jobs:run") => {
-    const text = JSON.stringify({ [identifier]: { name, args: [{}], schedule } });
-    return startPush({
-      "crons.js": `export default { isCrons: true, export: () => ${JSON.stringify(text)} };`,
+  const pushModule = (source: string) =>
+    startPush({
+      "crons.js": source,
       "jobs.js": "const run = () => {}; run.isMutation = true; run.isPublic = true;" +
         'run.invokeMutation = () => "null"; run.exportArgs = () => \'{"type":"any"}\';' +
         "run.exportReturns = () => 'null'; export { run };",
     });
-  };
+  const pushText = (text: string) =>
+    pushModule(`export default { isCrons: true, export: () => ${JSON.stringify(text)} };`);
+  const push = (identifier: string, schedule: unknown, name = "jobs:run", args: unknown = {}) =>
+    pushText(JSON.stringify({ [identifier]: { name, args: [args], schedule } }));
   const hourly = { type: "hourly", minuteUTC: 1 };
   assert.equal((await push("good", hourly)).status, 200);
   const refused = async (what: string, answer: ReturnType<typeof push>, message: RegExp) => {
@@ -435,6 +437,26 @@ Deno.test("cron specs", async () => {
     push("job", hourly, "jobs:gone"),
     /The cron job 'job' schedules a function that does not exist: /,
   );
+  await refused(
+    "large arguments",
+    push("job", hourly, "jobs:run", { text: "x".repeat(1 << 20) }),
+    /Cron job args too large \(\d+ > maximum size 1048576\)/,
+  );
+  await refused(
+    "no default export",
+    pushModule("export const crons = 1;"),
+    /`convex\/crons\.js` must have a default export of a Crons object\./,
+  );
+  await refused(
+    "another object",
+    pushModule("export default { isCrons: false };"),
+    /The default export of `convex\/crons\.js` is not a Crons object\./,
+  );
+  const unreadable = /The `export\(\)` method of Crons did not return the expected type\./;
+  for (const text of ["nonsense", "7", '{"job":null}']) {
+    await refused(text, pushText(text), unreadable);
+  }
+  await refused("no schedule", pushText('{"job":{"name":"jobs:run","args":[{}]}}'), /schedule/);
 });
 
 Deno.test("schedules", async () => {

@@ -138,16 +138,37 @@ function isRoute(route: unknown): boolean {
 }
 
 function cronSpecs(crons: unknown): NonNullable<ModuleAnalysis["cronSpecs"]> {
-  const target = (isObject(crons) ? crons : {}) as { isCrons?: unknown; export?: unknown };
-  if (target.isCrons !== true || typeof target.export !== "function") {
+  if (crons === undefined) {
     throw userError(
       "InvalidModules",
       "`convex/crons.js` must have a default export of a Crons object.",
     );
   }
-  const specs = JSON.parse(String(target.export.call(crons))) as Record<
-    string,
-    Record<string, unknown>
-  >;
-  return Object.entries(specs).map(([identifier, spec]) => ({ identifier, spec }));
+  const target = (isObject(crons) ? crons : {}) as { isCrons?: unknown; export?: unknown };
+  if (target.isCrons !== true || typeof target.export !== "function") {
+    throw userError(
+      "InvalidModules",
+      "The default export of `convex/crons.js` is not a Crons object.",
+    );
+  }
+  const specs = parsedObject(target.export.call(crons));
+  if (specs === null || !Object.values(specs).every(isObject)) {
+    throw userError(
+      "InvalidModules",
+      "The `export()` method of Crons did not return the expected type. " +
+        "Is there an issue with the `crons.js` file?",
+    );
+  }
+  return Object.entries(specs as Record<string, Record<string, unknown>>)
+    .map(([identifier, spec]) => ({ identifier, spec }));
+}
+
+/** The object that a JSON text holds, or null. */
+function parsedObject(text: unknown): object | null {
+  try {
+    const value: unknown = JSON.parse(String(text));
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
 }
