@@ -2,9 +2,11 @@
 // is written in the transaction of its change, so neither is ever there alone (spec services 6.5).
 
 import { Buffer } from "node:buffer";
+import { componentPath, ROOT_COMPONENT } from "../engine/components.ts";
 import { userError } from "../engine/errors.ts";
 import type { SystemDocument } from "../engine/system_table_access.ts";
 import type { Transaction } from "../engine/transaction.ts";
+import type { ComponentId } from "../engine/types.ts";
 import type { Json } from "../engine/values/value.ts";
 
 const RETENTION_MS = 365 * 24 * 3600_000;
@@ -57,6 +59,14 @@ export function pushEntry(changes: PushChanges, message: string | null): AuditEn
     node_version_diff: null,
   };
   return { action: "push_config_with_components", metadata };
+}
+
+/** How entries name the component that was changed. */
+export function auditedComponent(tx: Transaction, component: ComponentId): AuditEntry["metadata"] {
+  return {
+    component_id: component === ROOT_COMPONENT ? null : component,
+    component: componentPath(tx, component),
+  };
 }
 
 /** Adds an entry. */

@@ -9,6 +9,7 @@ import {
 import { PlatformError, userError } from "../engine/errors.ts";
 import type { Transaction } from "../engine/transaction.ts";
 import type { ComponentId } from "../engine/types.ts";
+import { auditedComponent, type AuditOrigin, recordAudit } from "./audit_log.ts";
 import { removeComponents } from "./component_removal.ts";
 
 /** Stands for the app where an id is shown; the app has none. */
@@ -26,13 +27,15 @@ export function componentWithId(tx: Transaction, id: string): ComponentId {
  * Deletes a component and its descendants with all their data.
  * @throws PlatformError `ComponentNotFound`, `ComponentMustBeUnmounted`
  */
-export function deleteComponent(tx: Transaction, id: string): void {
+export function deleteComponent(tx: Transaction, id: string, origin: AuditOrigin): void {
   const component = installedComponent(tx, id);
   const tree = withDescendants(allComponents(tx), component);
   if (tree.some(({ state }) => state === "active")) {
     throw userError("ComponentMustBeUnmounted", "Component must be unmounted before deletion");
   }
+  const metadata = auditedComponent(tx, component._id);
   removeComponents(tx, tree);
+  recordAudit(tx, { action: "delete_component", metadata }, origin);
 }
 
 function installedComponent(tx: Transaction, id: string): Component {

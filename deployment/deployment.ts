@@ -241,8 +241,8 @@ export class Deployment {
     return this.engine.read(configHashes).value;
   }
 
-  async startPush(body: unknown): Promise<Json> {
-    return await startPush(body, this.#evaluationContext());
+  async startPush(body: unknown, origin: AuditOrigin): Promise<Json> {
+    return await startPush(body, this.#evaluationContext(), origin);
   }
 
   async evaluatePush(body: unknown): Promise<Json> {
@@ -412,8 +412,8 @@ export class Deployment {
    * Deletes an unmounted component with all its data.
    * @throws PlatformError `ComponentNotFound`, `ComponentMustBeUnmounted`
    */
-  async deleteComponent(id: ComponentId): Promise<void> {
-    await this.engine.transact((tx) => deleteComponent(tx, id), "delete_component");
+  async deleteComponent(id: ComponentId, origin: AuditOrigin): Promise<void> {
+    await this.engine.transact((tx) => deleteComponent(tx, id, origin), "delete_component");
     this.log.info("component deleted");
   }
 

@@ -89,7 +89,7 @@ async function open(): Promise<Stand> {
     origins: { CONVEX_CLOUD_URL: "http://cloud", CONVEX_SITE_URL: "http://site" },
     nowMs: Date.now(),
   };
-  const start = async (app: Body) => await startPush(request(app), context) as Body;
+  const start = async (app: Body) => await startPush(request(app), context, NO_ORIGIN) as Body;
   const finish = async (started: Body) =>
     await finishPush({ adminKey: "k", startPush: started }, engine, Date.now(), NO_ORIGIN) as Body;
   return {

@@ -3,10 +3,11 @@
 // code, auth, crons and the tree of components stay as they are, so a push that is never finished
 // leaves only harmless rows (spec deploy 5).
 
-import { diffIndexes, prepareIndexes } from "../engine/index_lifecycle.ts";
+import { type BuiltIndexes, diffIndexes, prepareIndexes } from "../engine/index_lifecycle.ts";
 import { submitSchema } from "../engine/schema_lifecycle.ts";
 import type { Transaction } from "../engine/transaction.ts";
 import type { Json } from "../engine/values/value.ts";
+import { type AuditOrigin, recordAudit } from "./audit_log.ts";
 import { nodesOf } from "./component_tree.ts";
 import { TreeWalk } from "./installed_components.ts";
 import { duringPush } from "./push_error.ts";
@@ -20,14 +21,21 @@ import { storeSources } from "./stored_modules.ts";
  * @returns the response body of spec deploy 6
  * @throws PlatformError 400 (409 when the client's idea of the stored modules is stale)
  */
-export async function startPush(body: unknown, context: EvaluationContext): Promise<Json> {
+export async function startPush(
+  body: unknown,
+  context: EvaluationContext,
+  origin: AuditOrigin,
+): Promise<Json> {
   const request = parsePushRequest(body);
   return await duringPush(async () => {
     const plan = await evaluateCode(request, context);
-    const { value: schemaChange } = await context.engine.transact(
-      (tx) => prepare(tx, plan, request),
-      "start_push",
-    );
+    const { value: schemaChange } = await context.engine.transact((tx) => {
+      const { schemaChange, built } = prepare(tx, plan, request);
+      if (built.added_indexes.length + built.removed_indexes.length > 0) {
+        recordAudit(tx, { action: "build_indexes", metadata: { ...built } }, origin);
+      }
+      return schemaChange;
+    }, "start_push");
     return startPushResponse(plan, schemaChange);
   });
 }
@@ -37,12 +45,19 @@ export async function evaluatePush(body: unknown, context: EvaluationContext): P
   const request = parsePushRequest(body);
   return await duringPush(async () => {
     const plan = await evaluateCode(request, context);
-    const schemaChange = context.engine.attempt((tx) => prepare(tx, plan, request));
+    const { schemaChange } = context.engine.attempt((tx) => prepare(tx, plan, request));
     return { schemaChange: schemaChange as unknown as Json };
   });
 }
 
-function prepare(tx: Transaction, plan: PushPlan, request: PushRequest): SchemaChange {
+interface Preparation {
+  readonly schemaChange: SchemaChange;
+  /** Of all components. */
+  readonly built: BuiltIndexes;
+}
+
+function prepare(tx: Transaction, plan: PushPlan, request: PushRequest): Preparation {
+  const built: BuiltIndexes = { added_indexes: [], removed_indexes: [] };
   const isDry = request.dryRun || request.forCodegen;
   const change: SchemaChange = { allocatedComponentIds: {}, schemaIds: {}, indexDiffs: {} };
   const walk = new TreeWalk();
@@ -52,10 +67,14 @@ function prepare(tx: Transaction, plan: PushPlan, request: PushRequest): SchemaC
     if (isNew) change.allocatedComponentIds[node.path] = id;
     change.indexDiffs[node.path] = diffIndexes(tx, id, schema);
     for (const { tableName } of schema?.tables ?? []) tx.createTable(id, tableName);
-    if (!isDry) prepareIndexes(tx, id, schema);
+    if (!isDry) {
+      const { added_indexes, removed_indexes } = prepareIndexes(tx, id, schema);
+      built.added_indexes.push(...added_indexes);
+      built.removed_indexes.push(...removed_indexes);
+    }
     // Also in a dry run, so that `wait_for_schema` can check the schema against real data.
     change.schemaIds[node.path] = submitSchema(tx, id, schema);
   }
   if (!isDry) storeSources(tx, [...plan.definitions.values()].flatMap(({ sources }) => sources));
-  return change;
+  return { schemaChange: change, built };
 }

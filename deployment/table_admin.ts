@@ -2,7 +2,6 @@
 // the indexes, deletion.
 
 import type { IndexDocument, TableInfo } from "../engine/catalog.ts";
-import { componentPath } from "../engine/components.ts";
 import { userError } from "../engine/errors.ts";
 import { IndexScan } from "../engine/query/index_scan.ts";
 import { deleteTable } from "../engine/table_deletion.ts";
@@ -11,7 +10,7 @@ import type { ComponentId, Order } from "../engine/types.ts";
 import { parseDocument } from "../engine/values/json.ts";
 import type { Json } from "../engine/values/value.ts";
 import { visibleTableByNumber } from "../engine/visible_table.ts";
-import { type AuditOrigin, recordAudit } from "./audit_log.ts";
+import { auditedComponent, type AuditOrigin, recordAudit } from "./audit_log.ts";
 import { ValueShape } from "./value_shapes.ts";
 
 /** A table's shape is that of its oldest and of its newest documents; of each so many at most. */
@@ -84,11 +83,7 @@ export function deleteTables(
     const table = tx.catalog.tableByName(component, name);
     if (table !== null) deleteTable(tx, table);
   }
-  const metadata = {
-    component_id: component === "" ? null : component,
-    component: componentPath(tx, component),
-    table_names: [...names],
-  };
+  const metadata = { ...auditedComponent(tx, component), table_names: [...names] };
   recordAudit(tx, { action: "delete_tables", metadata }, origin);
 }
 

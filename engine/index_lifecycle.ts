@@ -21,6 +21,9 @@ export interface IndexDiff {
   readonly disabled_indexes: IndexDiffEntry[];
 }
 
+/** What the start of a push did to indexes. */
+export type BuiltIndexes = Pick<IndexDiff, "added_indexes" | "removed_indexes">;
+
 /** An index that a schema declares. */
 interface DeclaredIndex {
   readonly table: string;
@@ -65,25 +68,33 @@ export function diffIndexes(
   return diff;
 }
 
-/** The start of a push: new indexes begin to be built; nothing that serves queries goes. */
+/**
+ * The start of a push: new indexes begin to be built; nothing that serves queries goes.
+ * @returns the new indexes, and those of earlier pushes that were not in use yet and go
+ */
 export function prepareIndexes(
   tx: Transaction,
   component: ComponentId,
   schema: SchemaDefinition | null,
-): void {
+): BuiltIndexes {
+  const built: BuiltIndexes = { added_indexes: [], removed_indexes: [] };
   for (const { declared, same, others } of compare(tx, component, schema)) {
     for (const other of others) {
-      if (!isEnabled(other)) tx.table("indexes").remove(other.documentId);
+      if (isEnabled(other)) continue;
+      tx.table("indexes").remove(other.documentId);
+      built.removed_indexes.push(entryOf(other));
     }
     if (declared === null) continue;
     if (same === null) {
       const { tablet } = tx.createTable(component, declared.table);
       const { name, kind, fields, spec, staged } = declared;
       tx.addIndex(tablet, { name, kind, fields, spec, staged, state: "backfilling" });
+      built.added_indexes.push(entryOf(declared));
     } else if (same.staged && !declared.staged) {
       tx.table("indexes").patch(same.documentId, { staged: false });
     }
   }
+  return built;
 }
 
 /**

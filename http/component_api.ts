@@ -3,7 +3,7 @@
 import { z } from "zod";
 import type { Deployment } from "../deployment/deployment.ts";
 import { BODY_BYTES_MAX, checkShape, readJson } from "./body.ts";
-import { requireAdmin } from "./caller.ts";
+import { auditOrigin, requireAdmin } from "./caller.ts";
 import { emptyResponse } from "./errors.ts";
 import type { Routes } from "./routes.ts";
 
@@ -13,7 +13,8 @@ export function addComponentRoutes(routes: Routes, deployment: Deployment): void
   routes.add("POST", "/api/delete_component", async (context) => {
     await requireAdmin(context, deployment);
     const body = await readJson(context.req.raw, BODY_BYTES_MAX);
-    await deployment.deleteComponent(checkShape(body, deletionShape).componentId);
+    const { componentId } = checkShape(body, deletionShape);
+    await deployment.deleteComponent(componentId, auditOrigin(context));
     return emptyResponse();
   });
 }

@@ -48,7 +48,7 @@ export function addDeployRoutes(routes: Routes, deployment: Deployment): void {
   add(
     "/api/deploy2/start_push",
     DEPLOY_BODY_BYTES_MAX,
-    async (body) => jsonResponse(await deployment.startPush(body)),
+    async (body, context) => jsonResponse(await deployment.startPush(body, auditOrigin(context))),
   );
   add(
     "/api/deploy2/evaluate_push",

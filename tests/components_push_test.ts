@@ -248,6 +248,14 @@ Deno.test("a component with another name is a new one, and the old one can be de
   assert.equal((await (await remove(idOf("third"))).json()).code, "ComponentMustBeUnmounted");
   assert.equal((await remove("nobody")).status, 404);
   assert.equal((await remove(idOf("second"))).status, 200);
+  const audit = await (await fetch(`${server.url}/api/v1/list_audit_log_events?limit=100`, {
+    headers: { authorization: `Convex ${server.adminKey}` },
+  })).json();
+  const { action, metadata } = audit.items.at(-1);
+  assert.deepEqual([action, metadata], [
+    "delete_component",
+    { component_id: idOf("second"), component: "second" },
+  ]);
   assert.equal((await call("second", "lib:total")).code, "ComponentPathNotFound");
   const again = await pushWith(COUNTER_USE, SECOND_USE);
   assert.match(again.stderr, /Installed component second\./);

@@ -2,7 +2,15 @@
 // variables, auth config, canonical URLs, pausing; and the audit log of all that.
 import assert from "node:assert/strict";
 import { App } from "./harness/app.ts";
-import { action, httpClient, LiveClient, mutation, post, query } from "./harness/clients.ts";
+import {
+  action,
+  asAdmin,
+  httpClient,
+  LiveClient,
+  mutation,
+  post,
+  query,
+} from "./harness/clients.ts";
 import { Server } from "./harness/server.ts";
 
 let server: Server;
@@ -252,9 +260,20 @@ Deno.test("the audit log tells of pushes, variables, URLs and pauses, page by pa
   const set = (name: string, value: string | null) =>
     send("update_environment_variables", { changes: [{ name, value }] });
   const fromMs = Date.now();
+  await using live = asAdmin(new LiveClient(fresh), fresh);
+  const growing = live.watch("_system/frontend/listDeploymentEventsFromTime", {
+    fromTimestamp: fromMs,
+  });
   await set("ISSUER", "https://issuer.example");
   await set("ISSUER", "https://other.example");
   await set("ISSUER", "https://other.example");
+  await app.write(
+    "convex/schema.ts",
+    `import { defineSchema, defineTable } from "convex/server";
+     import { v } from "convex/values";
+     const notes = defineTable({ text: v.optional(v.string()) }).index("by_text", ["text"]);
+     export default defineSchema({ notes });`,
+  );
   await app.push(fresh);
   await set("EXTRA", "1");
   await set("EXTRA", null);
@@ -274,10 +293,17 @@ Deno.test("the audit log tells of pushes, variables, URLs and pauses, page by pa
   };
   const { json: { items, pagination } } = await read(`from=${fromMs}`);
   const site = { request_destination: "convexSite" };
-  const push = items[2].metadata;
+  const index = {
+    type: "database",
+    name: "notes.by_text",
+    fields: ["text", "_creationTime"],
+    staged: false,
+  };
+  const push = items[3].metadata;
   const expected: [string, unknown][] = [
     ["create_environment_variable", { variable_name: "ISSUER" }],
     ["update_environment_variable", { variable_name: "ISSUER" }],
+    ["build_indexes", { added_indexes: [index], removed_indexes: [] }],
     ["push_config_with_components", push],
     ["create_environment_variable", { variable_name: "EXTRA" }],
     ["delete_environment_variable", { variable_name: "EXTRA" }],
@@ -291,6 +317,12 @@ Deno.test("the audit log tells of pushes, variables, URLs and pauses, page by pa
     expected,
   );
   assert.deepEqual(pagination, { hasMore: false, nextCursor: null });
+  const seen = await growing.until((rows) => (rows as unknown[]).length === expected.length);
+  assert.deepEqual(
+    (seen as { action: string; metadata: unknown }[]).map((row) => [row.action, row.metadata]),
+    expected,
+    "administrators see it grow",
+  );
   const { createTime, ...first } = items[0];
   assert.ok(createTime >= fromMs && createTime <= Date.now());
   assert.deepEqual(first, {
@@ -308,6 +340,7 @@ Deno.test("the audit log tells of pushes, variables, URLs and pauses, page by pa
     "http.js",
     "things.js",
     "auth.config.js",
+    "schema.js",
     "convex.config.js",
   ]);
 

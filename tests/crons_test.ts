@@ -1,95 +1,272 @@
-// Cron jobs pushed with the official CLI: they run, overlaps are skipped with a line in the log, and a
-// push without them ends them.
+// Cron jobs pushed with the official CLI: every form of schedule, what is noted of their runs, overlaps,
+// restarts, and what a push does to jobs that are there already.
 import assert from "node:assert/strict";
-import { App } from "./harness/app.ts";
-import { LiveClient } from "./harness/clients.ts";
+import { App, PUSH_ARGS } from "./harness/app.ts";
+import { asAdmin, httpClient, LiveClient, query } from "./harness/clients.ts";
+import { logEntries, type LogEntry } from "./harness/function_log.ts";
 import { Server } from "./harness/server.ts";
 
 const JOBS = `
 import { internalActionGeneric, internalMutationGeneric, queryGeneric, makeFunctionReference }
   from "convex/server";
 export const tick = internalMutationGeneric(async (ctx, { by }) => {
-  await ctx.db.insert("ticks", { by });
+  console.log("tick", by);
+  const identity = await ctx.auth.getUserIdentity();
+  await ctx.db.insert("ticks", { by: identity === null ? by : "somebody" });
 });
 export const slow = internalActionGeneric(async (ctx) => {
   await new Promise((resolve) => setTimeout(resolve, 2500));
   await ctx.runMutation(makeFunctionReference("jobs:tick"), { by: "slow" });
 });
+export const fail = internalMutationGeneric(async () => { throw new Error("not today"); });
+export const long = internalMutationGeneric(() => "x".repeat(2000));
 export const ticks = queryGeneric(async (ctx) =>
   (await ctx.db.query("ticks").collect()).map(({ by }) => by));
 `;
 
-const CRONS = `
+const crons = (...jobs: string[]) => `
 import { cronJobs, makeFunctionReference } from "convex/server";
 const crons = cronJobs();
-crons.interval("every second", { seconds: 1 }, makeFunctionReference("jobs:tick"), { by: "cron" });
-crons.interval("slow", { seconds: 1 }, makeFunctionReference("jobs:slow"), {});
-crons.cron("never now", "0 0 29 FEB *", makeFunctionReference("jobs:tick"), { by: "leap" });
+const to = (name) => makeFunctionReference("jobs:" + name);
+${jobs.join("\n")}
 export default crons;
 `;
 
-interface LogEntry {
-  readonly kind: string;
-  readonly caller: string;
-  readonly identifier: string;
-  readonly error: string | null;
+// None of the schedules of the clock has its time while the tests run.
+const today = new Date();
+const MINUTE = (today.getUTCMinutes() + 30) % 60;
+const HOUR = (today.getUTCHours() + 6) % 24;
+const OTHER_HOUR = (HOUR + 3) % 24;
+
+const HOURLY = `crons.hourly("hourly", { minuteUTC: ${MINUTE} }, to("tick"), { by: "hourly" });`;
+const WEEKLY = (by: string) =>
+  `crons.weekly("weekly", { dayOfWeek: "tuesday", hourUTC: ${HOUR}, minuteUTC: 4 }, to("tick"), { by: "${by}" });`;
+const DAILY = (hour: number) =>
+  `crons.daily("daily", { hourUTC: ${hour}, minuteUTC: 50 }, to("tick"), { by: "daily" });`;
+const MONTHLY = (name: string) =>
+  `crons.monthly("${name}", { day: 31, hourUTC: ${HOUR}, minuteUTC: 0 }, to("tick"), { by: "monthly" });`;
+const LEAP = `crons.cron("leap", "0 0 29 FEB *", to("tick"), { by: "leap" });`;
+const SECONDS = `crons.interval("every second", { seconds: 1 }, to("tick"), { by: "cron" });`;
+const SLOW = `crons.interval("slow", { seconds: 1 }, to("slow"), {});`;
+const FAILING = `crons.interval("failing", { minutes: 5 }, to("fail"), {});`;
+const LONG = `crons.interval("long", { hours: 1 }, to("long"), {});`;
+
+interface Run {
+  readonly name: string;
+  readonly ts: bigint;
+  readonly udfPath: string;
+  readonly udfArgs: ArrayBuffer;
+  readonly status: Record<string, unknown> & { readonly type: string };
+  readonly logLines: { readonly logLines: readonly string[]; readonly isTruncated: boolean };
+  readonly executionTime: number;
 }
 
-async function log(server: Server): Promise<LogEntry[]> {
-  const response = await fetch(`${server.url}/api/stream_udf_execution?cursor=0`, {
-    headers: { authorization: `Convex ${server.adminKey}` },
-  });
-  return (await response.json()).entries.filter(({ kind }: LogEntry) => kind === "Completion");
+interface Job {
+  readonly _id: string;
+  readonly name: string;
+  readonly cronSpec: { readonly udfPath: string; readonly cronSchedule: unknown };
+  readonly lastRun: Run | null;
+  readonly nextRun: {
+    readonly state: { readonly type: string };
+    readonly prevTs: bigint | null;
+    readonly nextTs: bigint;
+  };
 }
 
-Deno.test("cron jobs run from push to push", async () => {
-  await using server = await Server.start();
-  await using app = await App.create({ "convex/jobs.ts": JOBS, "convex/crons.ts": CRONS });
-  await app.push(server);
-  await using live = new LiveClient(server);
-  const watched = live.watch("jobs:ticks");
-  const count = (by: string) => (ticks: unknown) =>
-    (ticks as string[]).filter((each) => each === by).length;
-  await watched.until((ticks) => count("cron")(ticks) >= 3 && count("slow")(ticks) >= 2, 15_000);
+let server: Server;
+let app: App;
+let live: LiveClient;
 
-  const entries = await log(server);
-  const ofCrons = entries.filter(({ caller }) => caller === "Cron");
-  assert.ok(ofCrons.some(({ identifier }) => identifier === "jobs:tick"));
-  assert.ok(
-    ofCrons.some(({ identifier, error }) =>
-      identifier === "jobs:slow" &&
-      /^Skipping \d+ run\(s\) of job \S+ because multiple scheduled runs are in the past$/
-        .test(error ?? "")
+Deno.test.beforeAll(async () => {
+  server = await Server.start();
+  app = await App.create({
+    "convex/jobs.ts": JOBS,
+    "convex/crons.ts": crons(
+      HOURLY,
+      WEEKLY("weekly"),
+      DAILY(HOUR),
+      MONTHLY("monthly"),
+      LEAP,
+      SECONDS,
+      SLOW,
+      FAILING,
+      LONG,
     ),
-    "the runs that fell into a run were skipped",
+  });
+  await app.push(server);
+  live = asAdmin(new LiveClient(server), server);
+});
+Deno.test.afterAll(async () => {
+  await live[Symbol.asyncDispose]();
+  await app[Symbol.asyncDispose]();
+  await server[Symbol.asyncDispose]();
+});
+
+/** The jobs by name. */
+async function jobs(): Promise<Record<string, Job>> {
+  const client = asAdmin(httpClient(server), server);
+  const rows: Job[] = await client.query(query("_system/frontend/listCronJobs"), {});
+  return Object.fromEntries(rows.map((job) => [job.name, job]));
+}
+
+/** Waits until the noted runs, newest first, satisfy the condition. */
+async function runsUntil(condition: (runs: readonly Run[]) => boolean): Promise<readonly Run[]> {
+  const watched = live.watch("_system/frontend/listCronJobRuns");
+  try {
+    return await watched.until((runs) => condition(runs as Run[])) as Run[];
+  } finally {
+    watched.stop();
+  }
+}
+
+const runsOf = (runs: readonly Run[], name: string) => runs.filter((run) => run.name === name);
+const nextRunOf = (job: Job) => new Date(Number(job.nextRun.nextTs / 1_000_000n));
+
+const completions = async () =>
+  (await logEntries(server)).filter(({ kind, caller }) =>
+    kind === "Completion" && caller === "Cron"
   );
 
+Deno.test("schedules of the clock begin at their next time, in UTC", async () => {
+  const now = Date.now();
+  const { hourly, daily, weekly, monthly, leap } = await jobs();
+  const times = [hourly, daily, weekly, monthly, leap].map((job) => nextRunOf(job!));
+  const [atHour, atDay, atWeek, atMonth, atLeap] = times as [Date, Date, Date, Date, Date];
+  assert.equal(atHour.getUTCMinutes(), MINUTE);
+  assert.ok(atHour.getTime() - now <= 3600_000);
+  assert.deepEqual([atDay.getUTCHours(), atDay.getUTCMinutes()], [HOUR, 50]);
+  assert.ok(atDay.getTime() - now <= 24 * 3600_000);
+  assert.deepEqual([atWeek.getUTCDay(), atWeek.getUTCHours(), atWeek.getUTCMinutes()], [
+    2,
+    HOUR,
+    4,
+  ]);
+  assert.ok(atWeek.getTime() - now <= 7 * 24 * 3600_000);
+  // Months without that day are passed over.
+  assert.deepEqual([atMonth.getUTCDate(), atMonth.getUTCHours()], [31, HOUR]);
+  assert.ok(atMonth.getTime() - now <= 62 * 24 * 3600_000);
+  assert.deepEqual([atLeap.getUTCMonth(), atLeap.getUTCDate(), atLeap.getUTCHours()], [1, 29, 0]);
+  for (const time of times) assert.ok(time.getTime() > now - 60_000 && time.getUTCSeconds() === 0);
+  assert.equal(hourly!.lastRun, null);
+  assert.equal(hourly!.nextRun.prevTs, null);
+  assert.deepEqual(hourly!.nextRun.state, { type: "pending" });
+  assert.deepEqual(hourly!.cronSpec.cronSchedule, { type: "hourly", minuteUTC: MINUTE });
+  assert.equal(hourly!.cronSpec.udfPath, "jobs.js:tick");
+});
+
+Deno.test("intervals run at once and then at their times; their last runs are noted", async () => {
+  const runs = await runsUntil((runs) =>
+    runsOf(runs, "every second").length === 5 && runsOf(runs, "failing").length === 1 &&
+    runsOf(runs, "long").length === 1
+  );
+  const [newest, ...older] = runsOf(runs, "every second");
+  assert.deepEqual(newest!.status, { type: "success", result: { type: "default", value: "null" } });
+  assert.deepEqual(newest!.logLines, { logLines: ["[LOG] 'tick' 'cron'"], isTruncated: false });
+  assert.equal(newest!.udfPath, "jobs.js:tick");
+  assert.equal(new TextDecoder().decode(newest!.udfArgs), '[{"by":"cron"}]');
+  assert.ok(newest!.executionTime >= 0);
+  // Planned times are whole periods apart, however late the runs were.
+  for (const run of older) assert.equal((newest!.ts - run.ts) % 1_000_000_000n, 0n);
+  const [failed] = runsOf(runs, "failing");
+  assert.equal(failed!.status.type, "err");
+  assert.match(String(failed!.status.error), /^Uncaught Error: not today\n {4}at /);
+  const [long] = runsOf(runs, "long");
+  const { type, truncated_log } = long!.status.result as Record<string, string>;
+  assert.deepEqual([type, truncated_log!.length], ["truncated", 1000]);
+  const { failing } = await jobs();
+  assert.deepEqual(failing!.lastRun, failed);
+  assert.equal(failing!.nextRun.prevTs, failed!.ts);
+  assert.equal(failing!.nextRun.nextTs, failed!.ts + 300_000_000_000n, "no retry, the next time");
+  const byCron = (await completions()).find(({ identifier }) => identifier === "jobs:tick");
+  assert.equal(byCron!.identityType, "unknown");
+});
+
+Deno.test("runs that fall into a run are skipped, with an error in the log", async () => {
+  const runs = await runsUntil((runs) =>
+    runsOf(runs, "slow").some(({ status }) => status.type === "canceled")
+  );
+  const skipped = runsOf(runs, "slow").find(({ status }) => status.type === "canceled");
+  const { slow } = await jobs();
+  const text = `Skipping ${skipped!.status.num_canceled} run(s) of job ${slow!._id} because ` +
+    "multiple scheduled runs are in the past";
+  const entry = (await completions()).find(({ error }) => error === text) as LogEntry;
+  assert.equal(entry.identifier, "jobs:slow");
+  assert.equal((entry.usageStats as { databaseReadBytes: number }).databaseReadBytes, 0);
+});
+
+Deno.test("after a crash the jobs go on; an action that it cut off is not run again", async () => {
+  const listed = live.watch("_system/frontend/listCronJobs");
+  const slowIs = (type: string) => (rows: unknown) =>
+    (rows as Job[]).find(({ name }) => name === "slow")?.nextRun.state.type === type;
+  await listed.until(slowIs("inProgress"));
+  listed.stop();
   await server.kill();
   await server.restart();
-  const before = count("cron")(watched.results.at(-1));
-  await watched.until((ticks) => count("cron")(ticks) > before + 1);
+  const error = "Transient error while executing action";
+  const runs = await runsUntil((runs) =>
+    runsOf(runs, "slow").some(({ status }) => status.error === error)
+  );
+  const cut = runs.find(({ status }) => status.error === error)!;
+  const [entry] = await completions();
+  assert.deepEqual([entry!.identifier, entry!.udfType, entry!.error], [
+    "jobs:slow",
+    "Action",
+    error,
+  ]);
+  await runsUntil((runs) =>
+    runsOf(runs, "every second").some(({ ts }) => ts > cut.ts + 3_000_000_000n)
+  );
+});
 
-  await app.write("convex/crons.ts", CRONS.replace(/crons\.interval.*\n/g, ""));
+Deno.test("a push keeps what it does not change", async () => {
+  const before = await jobs();
+  const pushedAt = Date.now();
+  await app.write(
+    "convex/crons.ts",
+    crons(
+      HOURLY,
+      WEEKLY("other"),
+      DAILY(OTHER_HOUR),
+      MONTHLY("renamed"),
+      LEAP,
+      LONG.replace("hours: 1", "hours: 2"),
+    ),
+  );
   await app.push(server);
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  const ended = count("cron")(watched.results.at(-1));
-  await new Promise((resolve) => setTimeout(resolve, 1500));
-  assert.equal(count("cron")(watched.results.at(-1)), ended);
-  watched.stop();
+  const after = await jobs();
+  assert.deepEqual(Object.keys(after), ["daily", "hourly", "leap", "long", "renamed", "weekly"]);
+  assert.deepEqual(after.hourly, before.hourly);
+  assert.deepEqual(after.leap, before.leap);
+  const { cronSpec: _, ...kept } = before.weekly!;
+  const { cronSpec, ...weekly } = after.weekly!;
+  assert.deepEqual(weekly, kept, "other arguments, the same times");
+  assert.notDeepEqual(cronSpec, before.weekly!.cronSpec);
+  assert.equal(after.daily!._id, before.daily!._id);
+  assert.equal(nextRunOf(after.daily!).getUTCHours(), OTHER_HOUR);
+  assert.notEqual(after.renamed!._id, before.monthly!._id);
+  // Another interval begins anew: at once.
+  const runs = await runsUntil((runs) => runsOf(runs, "long").length === 2);
+  const planned = Number(runsOf(runs, "long")[0]!.ts / 1_000_000n);
+  assert.ok(planned >= pushedAt, "not at the time that the old interval had planned");
+  const names = new Set(runs.map(({ name }) => name));
+  assert.deepEqual([...names], ["long"], "what was noted of removed jobs is gone");
+
+  const response = await fetch(`${server.url}/api/v1/list_audit_log_events?limit=100`, {
+    headers: { authorization: `Convex ${server.adminKey}` },
+  });
+  const { items } = await response.json();
+  const { added, updated, deleted } =
+    items.at(-1).metadata.component_diffs[0].component_diff.cron_diff;
+  assert.deepEqual(added, ["renamed"]);
+  assert.deepEqual(updated.toSorted(), ["daily", "long", "weekly"]);
+  assert.deepEqual(deleted.toSorted(), ["every second", "failing", "monthly", "slow"]);
 });
 
 Deno.test("a cron expression that says nothing is refused at push", async () => {
-  await using server = await Server.start();
-  const bad = CRONS.replace("0 0 29 FEB *", "0 0 31 11 *");
-  await using app = await App.create({ "convex/jobs.ts": JOBS, "convex/crons.ts": bad });
-  const result = await app.cli(server, [
-    "dev",
-    "--once",
-    "--typecheck",
-    "disable",
-    "--tail-logs",
-    "disable",
-  ]);
+  const before = await jobs();
+  await app.write("convex/crons.ts", crons(LEAP.replace("0 0 29 FEB *", "0 0 31 11 *")));
+  const result = await app.cli(server, PUSH_ARGS);
   assert.notEqual(result.code, 0);
   assert.match(result.stderr, /The cron spec "0 0 31 11 \*" will never match any time/);
+  assert.deepEqual(await jobs(), before);
 });

@@ -187,6 +187,21 @@ Deno.test("scheduled functions", async (t) => {
     const table = `${api}/delete_scheduled_functions_table`;
     assert.equal((await post(table, {}, headers)).status, 200);
     assert.deepEqual(await http.query(query("jobs:states"), {}), {});
+    const log = await fetch(`${api}/v1/list_audit_log_events?limit=100`, { headers });
+    const { items } = await log.json();
+    const app = { component_id: null, component: "" };
+    assert.deepEqual(
+      items.slice(-4).map((item: { action: string; metadata: unknown }) => [
+        item.action,
+        item.metadata,
+      ]),
+      [
+        ["cancel_scheduled_function", { ...app, scheduled_function_id: one }],
+        ["cancel_all_scheduled_functions", { ...app, function_path: "jobs.js:mark" }],
+        ["cancel_all_scheduled_functions", { ...app, function_path: null }],
+        ["delete_scheduled_jobs_table", app],
+      ],
+    );
   });
 
   await t.step(

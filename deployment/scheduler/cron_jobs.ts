@@ -61,6 +61,22 @@ export function pathOf({ component, spec }: CronJob): FunctionPath {
   return { component, module: module.endsWith(".js") ? module : `${module}.js`, name };
 }
 
+/** `dir/module.js:function`. */
+export function cronPath(job: CronJob): string {
+  const { module, name } = pathOf(job);
+  return `${module}:${name}`;
+}
+
+/** JSON text of the arguments, in UTF-8. */
+export function cronArgs({ spec }: CronJob): ArrayBuffer {
+  return new TextEncoder().encode(JSON.stringify(spec.args)).buffer;
+}
+
+/** Nanoseconds since the epoch. */
+export function nanoseconds(ms: number): bigint {
+  return BigInt(Math.round(ms * 1000)) * NANOSECONDS_PER_MICROSECOND;
+}
+
 /** Fields of a job that a push creates. */
 export function newCronFields(name: string, spec: CronSpec, nowMs: number) {
   const nextTs = firstRun(asSchedule(spec.schedule), name, nowMs);
@@ -126,14 +142,12 @@ export function successStatus(value: string): CronStatus {
 /** Notes a run of the job at `job.nextTs`; old notes go. */
 export function logRun(tx: Transaction, job: CronJob, run: CronRun): void {
   const table = tx.table("cronJobLogs");
-  const { module, name } = pathOf(job);
-  const args = new TextEncoder().encode(JSON.stringify(job.spec.args));
   table.insert({
     component: job.component,
     name: job.name,
-    ts: encodeValue(BigInt(Math.round(job.nextTs * 1000)) * NANOSECONDS_PER_MICROSECOND),
-    udfPath: `${module}:${name}`,
-    udfArgs: encodeValue(args.buffer),
+    ts: encodeValue(nanoseconds(job.nextTs)),
+    udfPath: cronPath(job),
+    udfArgs: encodeValue(cronArgs(job)),
     status: run.status as unknown as Json,
     logLines: boundedLines(run.logLines),
     executionTime: run.executionMs / 1000,

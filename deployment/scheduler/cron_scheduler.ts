@@ -72,10 +72,10 @@ export class CronScheduler {
     for (const job of jobs) {
       if (job.state.kind !== "inProgress") continue;
       const { request_id: requestId, execution_id: executionId } = job.state;
-      await this.#conclude(job, job.state, interrupted(0));
       const call = cronCall(job, requestId);
       const context = { ...call.context, executionId };
       runner.logFailure("action", { ...call, context }, INTERRUPTED_TEXT);
+      await this.#conclude(job, job.state, interrupted(0));
     }
     this.#timer.start();
   }

@@ -124,7 +124,7 @@ cronTest("an action that was cut off counts as failed and is not run again", asy
   });
   await crons.push(declared("tick", EVERY_MINUTE));
   await crons.scheduler.start();
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await crons.stand.until(() => runs === 1);
   assert.equal(crons.job.state.kind, "inProgress");
   // Another process takes over; the old one is as good as dead.
   const next = new CronScheduler(crons.stand.options);

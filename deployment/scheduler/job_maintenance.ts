@@ -2,10 +2,13 @@
 // (spec services 1.4, 1.5), in bounded batches.
 
 import type { Engine } from "../../engine/engine.ts";
-import { asJob, cancelJob, DUE_RUNNING } from "../../engine/scheduled_jobs.ts";
+import { asJob, cancelJob, DUE_RUNNING, type StoredJob } from "../../engine/scheduled_jobs.ts";
 import { SYSTEM_TABLES } from "../../engine/system_tables.ts";
 import { SystemTableAccess } from "../../engine/system_table_access.ts";
+import type { Transaction } from "../../engine/transaction.ts";
 import type { ComponentId } from "../../engine/types.ts";
+import { cancelScheduled } from "../../runtime/isolate/scheduling.ts";
+import { auditedComponent, type AuditOrigin, recordAudit } from "../audit_log.ts";
 
 /** How long a finished job is kept. */
 export const FINISHED_JOB_RETENTION_MS = 7 * 24 * 3600_000;
@@ -77,49 +80,97 @@ export interface JobSelection {
   readonly endMs: number | null;
 }
 
+/** A place in the index `by_due`. */
+interface Place {
+  readonly due: number;
+  readonly creationTime: number;
+}
+
+/** Cancels a job; one that is over stays as it is. */
+export async function cancelOneJob(
+  engine: Engine,
+  component: ComponentId,
+  id: string,
+  origin: AuditOrigin,
+): Promise<void> {
+  await engine.transact((tx) => {
+    cancelScheduled(tx, component, id);
+    const metadata = { ...auditedComponent(tx, component), scheduled_function_id: id };
+    recordAudit(tx, { action: "cancel_scheduled_function", metadata }, origin);
+  }, "cancel_job");
+}
+
 /** Cancels all selected jobs that are not over; the number of them. */
-export async function cancelAllJobs(engine: Engine, selection: JobSelection): Promise<number> {
-  const { component, name, startMs, endMs } = selection;
+export async function cancelAllJobs(
+  engine: Engine,
+  selection: JobSelection,
+  origin: AuditOrigin,
+): Promise<number> {
+  const { component, name, startMs } = selection;
+  const first: Place = { due: startMs ?? DUE_RUNNING, creationTime: 0 };
   let total = 0;
-  let after: number = DUE_RUNNING - 1;
-  for (;;) {
+  for (let from: Place | null = first; from !== null;) {
+    const place: Place = from;
     const { value } = await engine.transact((tx) => {
-      const table = tx.table("scheduledJobs", component);
-      let seen = 0;
-      let last = after;
-      let isCut = false;
-      const rows = table.scan("by_due", [], {
-        ...(startMs !== null && startMs > after ? { gte: startMs } : { gte: after }),
-        ...(endMs === null ? {} : { lt: endMs }),
-        batchRows: BATCH_ROWS,
-      });
-      let canceled = 0;
-      for (const row of rows) {
-        const job = asJob(row);
-        // A batch ends between two times, so that the next one can begin there.
-        if (seen >= BATCH_JOBS && job.due !== last) {
-          isCut = true;
-          last = job.due!;
-          break;
-        }
-        seen++;
-        last = job.due!;
-        if (name !== null && job.name !== name) continue;
-        cancelJob(table, job._id);
-        canceled++;
+      if (place === first) {
+        const metadata = { ...auditedComponent(tx, component), function_path: name };
+        recordAudit(tx, { action: "cancel_all_scheduled_functions", metadata }, origin);
       }
-      return { canceled, next: isCut ? last : null };
+      return cancelBatch(tx, selection, place);
     }, "cancel_all_jobs");
     total += value.canceled;
-    if (value.next === null) return total;
-    after = value.next;
+    from = value.next;
   }
+  return total;
+}
+
+/** Cancels among so many jobs from `from` on; `next` is where the next batch begins. */
+function cancelBatch(
+  tx: Transaction,
+  { component, name, endMs }: JobSelection,
+  from: Place,
+): { canceled: number; next: Place | null } {
+  const table = tx.table("scheduledJobs", component);
+  let canceled = 0;
+  let seen = 0;
+  let last = from;
+  for (const job of unfinishedJobs(table, from, endMs)) {
+    const place: Place = { due: job.due!, creationTime: job._creationTime };
+    const isNewPlace = place.due !== last.due || place.creationTime !== last.creationTime;
+    if (seen >= BATCH_JOBS && isNewPlace) return { canceled, next: place };
+    seen++;
+    last = place;
+    if (name !== null && job.name !== name) continue;
+    cancelJob(table, job._id);
+    canceled++;
+  }
+  return { canceled, next: null };
+}
+
+function* unfinishedJobs(
+  table: SystemTableAccess,
+  { due, creationTime }: Place,
+  endMs: number | null,
+): Generator<StoredJob, void> {
+  if (endMs !== null && due >= endMs) return;
+  const batchRows = BATCH_ROWS;
+  for (const row of table.scan("by_due", [due], { gte: creationTime, batchRows })) yield asJob(row);
+  const end = endMs === null ? {} : { lt: endMs };
+  for (const row of table.scan("by_due", [], { gt: due, ...end, batchRows })) yield asJob(row);
 }
 
 /** Deletes all jobs of the component, whatever their state. */
-export async function deleteAllJobs(engine: Engine, component: ComponentId): Promise<void> {
-  for (;;) {
+export async function deleteAllJobs(
+  engine: Engine,
+  component: ComponentId,
+  origin: AuditOrigin,
+): Promise<void> {
+  for (let isFirst = true;; isFirst = false) {
     const { value: deleted } = await engine.transact((tx) => {
+      if (isFirst) {
+        const metadata = auditedComponent(tx, component);
+        recordAudit(tx, { action: "delete_scheduled_jobs_table", metadata }, origin);
+      }
       const table = tx.table("scheduledJobs", component);
       const limit = BATCH_JOBS;
       const rows = table.range("by_creation_time", [], { limit, batchRows: BATCH_ROWS });

@@ -6,6 +6,8 @@ import type { Json } from "../../engine/values/value.ts";
 import type { SystemFunction, SystemFunctions } from "../../runtime/system_functions.ts";
 import type { SystemVariables } from "../canonical_urls.ts";
 import { componentWithId } from "../component_admin.ts";
+import { listCronJobRuns, listCronJobs } from "./cron_jobs.ts";
+import { listDeploymentEvents } from "./deployment_events.ts";
 import {
   cloudUrl,
   getEnvironmentVariable,
@@ -31,6 +33,9 @@ const SYSTEM_QUERIES: ReadonlyMap<string, SystemQuery> = new Map([
   ["_system/cli/tableSize.js:default", tableSize],
   ["_system/frontend/components.js:list", installedComponents],
   ["_system/frontend/getSchemas.js:default", getSchemas],
+  ["_system/frontend/listCronJobRuns.js:default", listCronJobRuns],
+  ["_system/frontend/listCronJobs.js:default", listCronJobs],
+  ["_system/frontend/listDeploymentEventsFromTime.js:default", listDeploymentEvents],
 ]);
 
 /** The system functions of a deployment with these configured origins. */

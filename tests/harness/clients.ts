@@ -33,6 +33,15 @@ export function httpClient(server: Pick<Server, "url">): ConvexHttpClient {
   return new ConvexHttpClient(server.url, { logger: false, fetch: fetchOnce });
 }
 
+/** Makes a client an administrator's, as the CLI and the dashboard do. */
+export function asAdmin<Client extends ConvexHttpClient | ConvexClient>(
+  client: Client,
+  { adminKey }: Pick<Server, "adminKey">,
+): Client {
+  (client as unknown as { setAdminAuth(key: string): void }).setAdminAuth(adminKey);
+  return client;
+}
+
 /** A client with a live connection, closed when it is disposed of. */
 export class LiveClient extends ConvexClient implements AsyncDisposable {
   constructor(server: Pick<Server, "url">) {

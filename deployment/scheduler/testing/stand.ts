@@ -2,7 +2,7 @@
 // keep their job records as isolates do.
 
 import { Engine } from "../../../engine/engine.ts";
-import { PlatformError } from "../../../engine/errors.ts";
+import { assert, PlatformError } from "../../../engine/errors.ts";
 import type { Transaction } from "../../../engine/transaction.ts";
 import { beginJob, completeJob } from "../../../runtime/isolate/job_record.ts";
 import { NO_STATS } from "../../../runtime/transaction_runner.ts";
@@ -16,6 +16,8 @@ import type {
 import { FunctionLogs } from "../../function_logs.ts";
 import { LoggedRunner } from "../../logged_runner.ts";
 import { FunctionKinds } from "../target_kind.ts";
+
+const UNTIL_TIMEOUT_MS = 30_000;
 
 /** Runs in the mutation's transaction. Throw to fail; a `PlatformError` fails as a run of the server's. */
 type Mutation = (tx: Transaction, call: FunctionCall) => void;
@@ -72,6 +74,14 @@ export class SchedulerStand {
     return this.logs.after(0).flatMap(({ entry }) =>
       entry.type === "completion" && entry.error !== null ? [entry.error] : []
     );
+  }
+
+  async until(condition: () => boolean): Promise<void> {
+    const deadline = Date.now() + UNTIL_TIMEOUT_MS;
+    while (!condition()) {
+      assert(Date.now() < deadline, () => "it takes too long");
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
   }
 
   async close(): Promise<void> {
