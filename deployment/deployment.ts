@@ -37,6 +37,7 @@ import { type AuditOrigin, type AuditPageRequest, listAuditEntries } from "./aud
 import { FIXED_LIMITS } from "./fixed_limits.ts";
 import { readAuthProviders } from "./auth_evaluation.ts";
 import { ProviderDocuments } from "./authentication/provider_documents.ts";
+import { registerTokenSigning, TokenSigner } from "./authentication/token_signer.ts";
 import { TokenVerifier } from "./authentication/token_verifier.ts";
 import {
   type RequestDestination,
@@ -107,6 +108,8 @@ export class Deployment {
   readonly log: ServerLog;
   readonly adminKeys: AdminKeys;
   readonly authenticator: Authenticator;
+  /** Signs what mutations claim in the deployment's name. */
+  readonly tokenSigner: TokenSigner;
   /** Runs functions and logs their executions. */
   readonly runner: LoggedRunner;
   readonly scheduler: Scheduler;
@@ -141,6 +144,7 @@ export class Deployment {
         redact: options.redact,
       }),
     });
+    this.tokenSigner = new TokenSigner(options.secret.derive("token signing"));
     this.#configuration = new ConfigurationChanges(engine, runtime.analyze, this.#origins);
     this.#httpRouting = new HttpRouting(engine);
     const runner = new LoggedRunner(runtime, functionLogs, engine.clock, {
@@ -170,6 +174,12 @@ export class Deployment {
       uploadTokens: this.#uploadTokens,
       cloudUrl: (tx) => systemVariables(tx, this.#origins).CONVEX_CLOUD_URL,
     });
+    registerTokenSigning(
+      runtime.transactionSyscalls,
+      this.tokenSigner,
+      engine,
+      (tx) => systemVariables(tx, this.#origins).CONVEX_CLOUD_URL,
+    );
     registerMutationFiles(runtime.transactionSyscalls, this.files, engine.limits.fileReadBytes);
     this.sync = new SyncServer({
       engine,

@@ -10,7 +10,7 @@ const SECRET_FILE = "instance_secret";
 const SECRET_FILE_MODE = 0o600;
 
 /** What a derived key is for; a key of one purpose says nothing about the others. */
-export type KeyPurpose = "admin key" | "cursor" | "storage token";
+export type KeyPurpose = "admin key" | "cursor" | "storage token" | "token signing";
 
 export class InstanceSecret {
   readonly #secret: Uint8Array;

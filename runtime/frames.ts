@@ -39,6 +39,9 @@ export const FRAMES_FILE = "/dev/fd/3";
 /** The syscall with which an isolate hands a checked action over to a Node process. */
 export const RUN_IN_NODE = "node/run";
 
+/** The syscall with which a mutation's isolate, which has no keys, asks for a signed token. */
+export const SIGN_JWT = "auth/signJwt";
+
 /** "transactions": queries, mutations and push-time evaluation. "actions": actions, with network. */
 export type IsolateMode = "transactions" | "actions";
 

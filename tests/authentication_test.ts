@@ -9,6 +9,7 @@ import {
   preloadedQueryResult,
   preloadQuery,
 } from "convex/nextjs";
+import { createRemoteJWKSet, jwtVerify } from "jose";
 import { createKey, FakeIssuer } from "../deployment/authentication/testing/fake_issuer.ts";
 import { App } from "./harness/app.ts";
 import { action, httpClient, LiveClient, mutation, post, query } from "./harness/clients.ts";
@@ -160,6 +161,46 @@ Deno.test("applications of one issuer, keys inline and elsewhere, an issuer that
   for (const { issuer } of results) assert.equal(issuer, server.siteUrl);
   const [status, text] = await bearer("/who", own);
   assert.deepEqual([status, JSON.parse(text).subject], [200, "ada"]);
+});
+
+Deno.test("mutations sign tokens that anyone can check, and that sign a user in here", async () => {
+  const client = httpClient(server);
+  const sign = (claims: unknown, expiresInSeconds: number): Promise<string> =>
+    client.mutation(mutation("who:sign"), { claims, expiresInSeconds });
+  const beforeSeconds = Math.floor(Date.now() / 1000);
+  const token = await sign({ sub: "grace", aud: "own", role: { name: "admin" } }, 60);
+  const keySet = createRemoteJWKSet(new URL(`${server.url}/.well-known/jwks.json`));
+  const { payload, protectedHeader } = await jwtVerify(token, keySet, {
+    issuer: server.url,
+    audience: "own",
+    algorithms: ["ES256"],
+  });
+  assert.deepEqual(payload.role, { name: "admin" });
+  assert.equal(protectedHeader.typ, "JWT");
+  assert.ok(payload.iat! >= beforeSeconds);
+  assert.equal(payload.exp, payload.iat! + 60);
+  const { keys } = await (await fetch(`${server.url}/.well-known/jwks.json`)).json();
+  assert.deepEqual(Object.keys(keys[0]).sort(), ["alg", "crv", "kid", "kty", "use", "x", "y"]);
+
+  client.setAuth(token);
+  const identity = await client.query(query("who:asQuery"));
+  assert.deepEqual([identity.issuer, identity.subject], [server.url, "grace"]);
+  client.clearAuth();
+
+  const refused: [unknown, number, RegExp][] = [
+    [{ iss: "https://bank.example" }, 60, /the claim "iss" is reserved/],
+    [{ nbf: 1 }, 60, /the claim "nbf" is reserved/],
+    [{ ConvexRole: "x" }, 60, /the claim "ConvexRole" is reserved/],
+    [{ CVX: 1 }, 60, /the claim "CVX" is reserved/],
+    [[1], 60, /`claims` for `auth\.signJwt`: must be an object/],
+    [{ text: "x".repeat(20_000) }, 60, /must not be longer than 16384 bytes of JSON/],
+    [{}, 0, /`expiresInSeconds` .* from 1 to 3600/],
+    [{}, 3601, /`expiresInSeconds` .* from 1 to 3600/],
+    [{}, 1.5, /`expiresInSeconds` .* from 1 to 3600/],
+  ];
+  for (const [claims, seconds, message] of refused) {
+    await assert.rejects(sign(claims, seconds), message);
+  }
 });
 
 Deno.test("a user who signed in at a real OpenID Connect provider", async () => {

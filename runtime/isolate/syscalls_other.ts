@@ -3,7 +3,7 @@
 import { userError } from "../../engine/errors.ts";
 import type { TransactionLimits, TransactionUsage } from "../../engine/limits.ts";
 import type { JsonObject } from "../../engine/values/value.ts";
-import type { RunCall } from "../frames.ts";
+import { type RunCall, SIGN_JWT } from "../frames.ts";
 import type { FunctionPath, Identity } from "../types.ts";
 import { cancelScheduled, scheduleFunction } from "./scheduling.ts";
 import { requireMutation } from "./transaction_run.ts";
@@ -17,6 +17,7 @@ export const OTHER_SYSCALLS: ReadonlyMap<string, TransactionSyscall> = new Map<
   TransactionSyscall
 >([
   ["1.0/getUserIdentity", getUserIdentity],
+  ["1.0/signJwt", signJwt],
   ["1.0/createFunctionHandle", createHandle],
   ["1.0/getFunctionMetadata", getFunctionMetadata],
   ["1.0/getDeploymentMetadata", getDeploymentMetadata],
@@ -35,6 +36,14 @@ export function identityJson(identity: Identity): string {
 function getUserIdentity(run: TransactionRun): string {
   run.state.observedIdentity = true;
   return identityJson(run.state.call.identity);
+}
+
+/** The host has the key. */
+function signJwt(run: TransactionRun, args: JsonObject): string {
+  requireMutation(run, "auth.signJwt");
+  const { claims = {}, expiresInSeconds = null } = args;
+  const request = { claims, expiresInSeconds, component: run.path.component };
+  return run.state.ask(SIGN_JWT, request).value;
 }
 
 function createHandle({ path, code }: TransactionRun, args: JsonObject): string {

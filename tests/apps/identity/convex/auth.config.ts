@@ -8,6 +8,13 @@ export default {
     { domain: process.env.CONVEX_SITE_URL, applicationID: "self" },
     {
       type: "customJwt",
+      issuer: process.env.CONVEX_CLOUD_URL,
+      jwks: `${process.env.CONVEX_CLOUD_URL}/.well-known/jwks.json`,
+      algorithm: "ES256",
+      applicationID: "own",
+    },
+    {
+      type: "customJwt",
       issuer: "https://custom.example",
       jwks: `data:text/plain,${encodeURIComponent(process.env.JWKS!)}`,
       algorithm: "RS256",

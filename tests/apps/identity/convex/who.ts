@@ -50,3 +50,9 @@ export const seen = query({
     (await ctx.db.query("seen").withIndex("by_by", (q) => q.eq("by", by)).collect())
       .map(({ identity }) => identity),
 });
+
+/** A token of this deployment's own. */
+export const sign = mutation({
+  args: { claims: v.optional(v.any()), expiresInSeconds: v.number() },
+  handler: (ctx, args) => ctx.auth.signJwt(args),
+});
