@@ -26,6 +26,7 @@ import { createSiteApp } from "./site.ts";
 import { addSchedulerRoutes } from "./scheduler_api.ts";
 import { syncPathVersion, upgradeToSync } from "./sync_upgrade.ts";
 import { addTableRoutes } from "./table_api.ts";
+import { addUnbuiltRoutes } from "./unbuilt_api.ts";
 
 /** HTTP actions, on the API port. */
 const SITE_PREFIX = "/http";
@@ -47,6 +48,7 @@ export function createApiApp(deployment: Deployment): HttpHandler {
   addLogRoutes(routes, deployment);
   addSchedulerRoutes(routes, deployment);
   addStorageRoutes(routes, deployment);
+  addUnbuiltRoutes(routes);
   const route = routes.build();
   const deadline = new HandlerDeadline();
   const site = createSiteApp(deployment, { prefix: SITE_PREFIX, deadline });

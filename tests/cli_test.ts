@@ -170,6 +170,20 @@ Deno.test("convex dev watches: an edit is pushed, and a live query shows the new
   await watched.until((value) => value === "fourth", 30_000);
 });
 
+Deno.test("commands for what the server cannot do yet say so, at once", async () => {
+  await app.write("rows.jsonl", '{"text":"a"}\n');
+  const commands: [string[], RegExp][] = [
+    [["export", "--path", "snapshot.zip"], /This server cannot export data yet\./],
+    [["import", "--table", "notes", "rows.jsonl"], /This server cannot import data yet\./],
+  ];
+  for (const [args, message] of commands) {
+    const result = await app.cli(server, args);
+    assert.equal(result.code, 1);
+    assert.match(result.stderr, message);
+    assert.doesNotMatch(result.stderr, /Retrying/);
+  }
+});
+
 Deno.test("a wrong admin key is refused with a clear message", async () => {
   const result = await app.cli(server, ["run", "counters:secret"], {
     env: { CONVEX_SELF_HOSTED_ADMIN_KEY: `${server.adminKey}0` },

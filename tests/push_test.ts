@@ -82,7 +82,7 @@ const failures: [name: string, path: string, source: string, message: RegExp][] 
     "convex/schema.ts",
     `import { defineSchema, defineTable } from "convex/server";
      export default defineSchema({ _secret: defineTable({}) });`,
-    /_secret/,
+    /TableNameReserved: Hit an error while pushing:\nHit an error while evaluating your schema:\n_secret is a reserved table name\.\n/,
   ],
   [
     "an index on a field that does not exist",
@@ -97,7 +97,7 @@ const failures: [name: string, path: string, source: string, message: RegExp][] 
     "a schema without a default export",
     "convex/schema.ts",
     `export const nothing = 1;`,
-    /schema/i,
+    /400 Bad Request: MissingSchemaExportError: Hit an error while pushing:\nHit an error while evaluating your schema:\nSchema file missing default export\. To learn more, see the schema documentation/,
   ],
   [
     "an auth config without providers",
@@ -164,10 +164,13 @@ Deno.test("data that does not match a new schema fails the push, and nothing cha
   await app.write("convex/schema.ts", schema("v.string()"));
   const refused = await app.cli(server, PUSH_ARGS);
   assert.equal(refused.code, 1);
-  assert.match(
-    refused.stderr,
-    new RegExp(`Document with ID "${id}" in table "notes" does not match the schema`),
-  );
+  const text = `Schema validation failed.
+Document with ID "${id}" in table "notes" does not match the schema: Value does not match validator.
+Path: .text
+Value: 5.0
+Validator: v.string()
+`;
+  assert.ok(refused.stderr.includes(text), refused.stderr);
   await client.mutation(mutation("notes:add"), { text: 6 });
 
   await app.write("convex/schema.ts", schema("v.number()"));

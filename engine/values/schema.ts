@@ -61,6 +61,10 @@ export interface SchemaDefinition {
   readonly schemaValidation: boolean;
 }
 
+/** Ends the texts of what a schema fundamentally is not. */
+export const SCHEMA_DOCUMENTATION = "To learn more, see the schema documentation at " +
+  "https://docs.convex.dev/database/schemas.";
+
 /**
  * Reads the JSON text of a schema as the developer wrote it (npm `schema.export()`), or as
  * {@link schemaText} wrote it.
@@ -134,8 +138,7 @@ function parseDocumentType(json: Json): Validator | null {
   throw userError(
     "InvalidTopLevelTypeInSchemaError",
     "The document validator in a schema must be an object, a union of objects, or `v.any()`. " +
-      `Found ${printValidator(validator)}. To learn more, see the schema documentation at ` +
-      "https://docs.convex.dev/database/schemas.",
+      `Found ${printValidator(validator)}. ${SCHEMA_DOCUMENTATION}`,
   );
 }
 

@@ -3,6 +3,7 @@
 
 import { PlatformError, userError } from "../../engine/errors.ts";
 import { Transaction } from "../../engine/transaction.ts";
+import { SCHEMA_DOCUMENTATION } from "../../engine/values/schema.ts";
 import type { AnalyzeOutcome, AnalyzeRequest, PreparedModule, RunCall } from "../frames.ts";
 import { ImportClock, TransactionClock } from "./clock.ts";
 import type { LogLine } from "../types.ts";
@@ -150,12 +151,12 @@ export class Analysis {
       if (!("default" in exports)) {
         throw new EvaluationError(
           "MissingSchemaExportError",
-          "Schema file missing default export.",
+          `Schema file missing default export. ${SCHEMA_DOCUMENTATION}`,
         );
       }
       return exportText(exports.default) ?? fail(
         "InvalidSchemaExport",
-        "Default export from schema file isn't a Convex schema.",
+        `Default export from schema file isn't a Convex schema. ${SCHEMA_DOCUMENTATION}`,
       );
     }, refuseImports);
   }
