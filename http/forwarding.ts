@@ -1,6 +1,7 @@
 // Whom a request is for, and what a proxy says about it in `Forwarded` and `X-Forwarded-*`. The headers
 // of peers that are not trusted are claims of the client and count for nothing.
 
+import { isIP } from "node:net";
 import type { TrustedProxies } from "../deployment/trusted_proxies.ts";
 import { userError } from "../engine/errors.ts";
 
@@ -29,7 +30,7 @@ export function readForwarding(
   return {
     protocol: asProtocol(firstOf(protocol) ?? pairs.proto ?? null),
     host: asHost(pairs.host ?? firstOf(host)),
-    client: firstOf(client) ?? pairs.for ?? null,
+    client: asAddress(firstOf(client) ?? pairs.for ?? null),
   };
 }
 
@@ -52,6 +53,14 @@ function firstOf(list: string | null): string | null {
 function asProtocol(text: string | null): "http" | "https" | null {
   const lower = text?.toLowerCase();
   return lower === "http" || lower === "https" ? lower : null;
+}
+
+/** Without the port and the brackets that proxies may add; null for names that hide the client. */
+function asAddress(text: string | null): string | null {
+  if (text === null) return null;
+  const [, six, four] = /^\[([^\]]*)\](?::\d+)?$|^([\d.]+)(?::\d+)?$/.exec(text) ?? [];
+  const address = six ?? four ?? text;
+  return isIP(address) === 0 ? null : address;
 }
 
 /**

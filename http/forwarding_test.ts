@@ -34,6 +34,19 @@ Deno.test("the standard header is read, and only what can be part of a URL", () 
   assert.deepEqual(read({ "x-forwarded-host": "a b/c?d" }, "::1"), [null, null, null]);
 });
 
+Deno.test("the client is an address, as proxies write them", () => {
+  const client = (headers: Record<string, string>) => read(headers, "::1")[2];
+  for (const address of ["203.0.113.9", "203.0.113.9:4711", "[2001:db8::1]:4711", "2001:db8::1"]) {
+    const plain = address.includes("db8") ? "2001:db8::1" : "203.0.113.9";
+    assert.equal(client({ forwarded: `for="${address}"` }), plain);
+    assert.equal(client({ "x-forwarded-for": `${address}, 10.0.0.1` }), plain);
+  }
+  for (const hidden of ["unknown", "_secret", "203.0.113", "[]", "<b>"]) {
+    assert.equal(client({ forwarded: `for=${hidden}` }), null);
+    assert.equal(client({ "x-forwarded-for": hidden }), null);
+  }
+});
+
 Deno.test("a list with something else in it is refused", () => {
   for (const list of ["1.2.3", "1.2.3.4/33", "::/129", "1.2.3.4/x", "everybody"]) {
     assert.throws(() => new TrustedProxies(list), RangeError, list);

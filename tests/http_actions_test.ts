@@ -12,6 +12,7 @@ const MEBIBYTE = 1024 * 1024;
 const PATIENCE_MS = 60_000;
 
 interface Described {
+  readonly ip: string;
   readonly method: string;
   readonly url: string;
   readonly headers: Record<string, string>;
@@ -80,14 +81,17 @@ Deno.test("routes, methods and what the handler sees of the request", async () =
   assert.equal(cookies.headers.get("access-control-allow-origin"), "https://a.b");
 });
 
-/** What the handler sees of a request that a proxy passes on. */
-async function describeProxied(server: Server, headers: Record<string, string>): Promise<string> {
+/** What the handler sees of a request that a proxy passes on: its URL and whose it is. */
+async function describeProxied(
+  server: Server,
+  headers: Record<string, string>,
+): Promise<[url: string, ip: string]> {
   const described: Described = await (await fetch(`${server.siteUrl}/describe?a`, { headers }))
     .json();
   for (const [name, value] of Object.entries(headers)) {
     assert.equal(described.headers[name], value, "all headers are passed on");
   }
-  return described.url;
+  return [described.url, described.ip];
 }
 
 Deno.test("behind a proxy, the URL is the one that the client asked for", async () => {
@@ -95,14 +99,23 @@ Deno.test("behind a proxy, the URL is the one that the client asked for", async 
   const proxied = (headers: Record<string, string>) => describeProxied(server, headers);
   const host = "x-forwarded-host";
   const proto = "x-forwarded-proto";
+  const client = "x-forwarded-for";
   const { siteUrl } = server;
-  assert.equal(await proxied({}), `${siteUrl}/describe?a`);
-  assert.equal(await proxied({ [proto]: "https", [host]: "a.b" }), "https://a.b/describe?a");
-  assert.equal(await proxied({ [host]: "a.b:8443, c.d" }), "http://a.b:8443/describe?a");
+  const own = "127.0.0.1";
+  assert.deepEqual(await proxied({}), [`${siteUrl}/describe?a`, own]);
+  assert.deepEqual(await proxied({ [proto]: "https", [host]: "a.b" }), [
+    "https://a.b/describe?a",
+    own,
+  ]);
+  assert.deepEqual(await proxied({ [host]: "a.b:8443, c.d", [client]: "203.0.113.9, 10.0.0.1" }), [
+    "http://a.b:8443/describe?a",
+    "203.0.113.9",
+  ]);
   const forwarded = "for=192.0.2.43;proto=https;host=e.f, for=198.51.100.17;host=g.h";
-  assert.equal(await proxied({ forwarded }), "https://e.f/describe?a");
-  assert.equal(await proxied({ forwarded, [proto]: "http" }), "http://e.f/describe?a");
-  assert.equal(await proxied({ [proto]: "ftp", [host]: "a/b" }), `${siteUrl}/describe?a`);
+  assert.deepEqual(await proxied({ forwarded }), ["https://e.f/describe?a", "192.0.2.43"]);
+  assert.equal((await proxied({ forwarded, [proto]: "http" }))[0], "http://e.f/describe?a");
+  const nonsense = { [proto]: "ftp", [host]: "a/b", [client]: "unknown" };
+  assert.deepEqual(await proxied(nonsense), [`${siteUrl}/describe?a`, own]);
 });
 
 Deno.test("status, headers and the length of the answer are the action's", async () => {
@@ -186,8 +199,11 @@ Deno.test("redaction leaves only the request id; peers that are no trusted proxi
     headers: { "convex-request-id": "0123456789abcdef" },
   });
   assert.deepEqual(await response.json(), { code: "[Request ID: 0123456789abcdef] Server Error" });
-  const headers = { "x-forwarded-proto": "https", forwarded: "host=e.f" };
-  assert.equal(await describeProxied(server, headers), `${server.siteUrl}/describe?a`);
+  const headers = { "x-forwarded-proto": "https", forwarded: "host=e.f;for=192.0.2.43" };
+  assert.deepEqual(await describeProxied(server, headers), [
+    `${server.siteUrl}/describe?a`,
+    "127.0.0.1",
+  ]);
 });
 
 Deno.test("tokens arrive one by one, and the log tells of the request", async () => {

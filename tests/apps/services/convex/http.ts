@@ -9,9 +9,10 @@ const encoder = new TextEncoder();
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Says what the request looks like to the handler. */
-const describe = httpAction(async (_ctx, request) => {
+const describe = httpAction(async (ctx, request) => {
   const body = request.body === null ? null : await request.text();
   return Response.json({
+    ip: (await ctx.meta.getRequestMetadata()).ip,
     method: request.method,
     url: request.url,
     headers: Object.fromEntries(request.headers),
