@@ -38,13 +38,20 @@ export interface RunningAction {
   readonly fail: (error: PlatformError) => void;
 }
 
+/** An action whose isolate ended. */
+export interface AbandonedAction {
+  readonly action: RunningAction;
+  /** Of the request's body, as far as the isolate got it; null if it is no HTTP action. */
+  readonly requestBytes: number | null;
+}
+
 export interface ActionIsolateEvents {
   ready(isolate: ActionIsolate): void;
   /** An action ended and its place is free. */
   finished(isolate: ActionIsolate): void;
   /** Actions came nearer to their limits than any before in that isolate. */
   usage(highest: HighestUse): void;
-  ended(isolate: ActionIsolate, reason: ExitReason, running: readonly RunningAction[]): void;
+  ended(isolate: ActionIsolate, reason: ExitReason, running: readonly AbandonedAction[]): void;
 }
 
 interface Running {
@@ -80,7 +87,7 @@ export class ActionIsolate {
       const running = [...this.#running.values()];
       this.#running.clear();
       for (const each of running) end(each, "the action's isolate ended");
-      this.#events.ended(this, reason, running.map(({ action }) => action));
+      this.#events.ended(this, reason, running.map(abandoned));
     });
   }
 
@@ -208,6 +215,11 @@ export class ActionIsolate {
     });
     if (this.#running.has(callId)) this.#process.send({ type: "reply", callId, opId, result });
   }
+}
+
+function abandoned({ action, streams }: Running): AbandonedAction {
+  const requestBytes = action.exchange === null ? null : streams.sentBytes(HTTP_BODY_STREAM);
+  return { action, requestBytes };
 }
 
 /** Whoever still works for the action may stop. */

@@ -4,6 +4,7 @@
 
 import { PlatformError } from "../engine/errors.ts";
 import {
+  type AbandonedAction,
   ActionIsolate,
   type ActionIsolateEvents,
   type ActionSyscallDispatcher,
@@ -118,14 +119,14 @@ export class ActionPool implements ActionIsolateEvents {
     this.#options.usage.noteAll(highest);
   }
 
-  ended(isolate: ActionIsolate, reason: ExitReason, running: readonly RunningAction[]): void {
+  ended(isolate: ActionIsolate, reason: ExitReason, running: readonly AbandonedAction[]): void {
     const wasStarting = this.#starting.delete(isolate);
     this.#isolates.delete(isolate);
     this.#retired.delete(isolate);
     this.#runningCount -= running.length;
-    for (const action of running) {
+    for (const { action, requestBytes } of running) {
       if (this.#closed) action.fail(closingError());
-      else if (reason.kind === "heap") action.settle(this.#failure("memory"));
+      else if (reason.kind === "heap") action.settle(this.#failure("memory", requestBytes));
       else action.fail(internalError(new Error(`the action's isolate ended: ${reason.detail}`)));
     }
     if (this.#closed) return;
@@ -206,9 +207,12 @@ export class ActionPool implements ActionIsolateEvents {
     if (!hasPlace) isolate.kill();
   }
 
-  #failure(overrun: "userTime" | "memory"): ActionOutcome {
+  #failure(overrun: "userTime" | "memory", requestBytes: number | null = null): ActionOutcome {
     const { limits } = this.#options;
-    const message = overrunMessage(overrun, { ...limits, userTimeMs: limits.actionTimeMs });
+    const text = overrunMessage(overrun, { ...limits, userTimeMs: limits.actionTimeMs });
+    const message = requestBytes === null
+      ? text
+      : `${text}: request stream size was ${requestBytes} bytes`;
     return {
       result: { ok: false, error: { text: `${message}\n` } },
       logLines: [],

@@ -86,6 +86,11 @@ export class ByteStreams {
     }
   }
 
+  /** Bytes of the stream that were sent so far. */
+  sentBytes(stream: number): number {
+    return this.#outgoing.get(stream)?.sentBytes ?? 0;
+  }
+
   /** Ends what has not ended: the call is over. */
   close(reason: string): void {
     if (this.#closed !== null) return;
@@ -112,6 +117,7 @@ export class Outgoing {
   #credit = STREAM_WINDOW_BYTES;
   #stopped = false;
   #ended = false;
+  #sentBytes = 0;
   #wake: (() => void) | null = null;
 
   constructor(
@@ -119,6 +125,10 @@ export class Outgoing {
     private readonly stream: number,
     private readonly send: SendFrame,
   ) {}
+
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
 
   get isStopped(): boolean {
     return this.#stopped;
@@ -134,6 +144,7 @@ export class Outgoing {
       }
       const size = Math.min(bytes.length - position, this.#credit, CHUNK_BYTES_MAX);
       this.#credit -= size;
+      this.#sentBytes += size;
       this.send({
         type: "chunk",
         callId,

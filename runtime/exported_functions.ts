@@ -25,7 +25,7 @@ export function isObject(value: unknown): value is object {
 }
 
 function describeExport(name: string, value: unknown): ExportDescription | null {
-  if (!isObject(value)) return null;
+  if (typeof value !== "function") return null;
   const kinds = KINDS.filter(([marker]) => marker in value);
   if (kinds.length !== 1) return null;
   const isPublic = "isPublic" in value;

@@ -30,6 +30,10 @@ export interface InstrumentedModule {
 /** What the rewriting adds; code that has a meaning of its own for them is left alone. */
 const HOOK_NAMES = /\b__(?:scope|off|caught|error|a)\b/;
 
+/** Begins with a name: at the begin of a line a bracket would go on with the line before. */
+const IMPORT_META_REFUSAL =
+  'Reflect.apply(()=>{throw new TypeError("import.meta unsupported")},null,[])';
+
 /**
  * Instruments ES module `source`. Source that acorn cannot parse is returned unchanged with an
  * obstacle: the isolate reports the syntax error when it compiles it.
@@ -90,6 +94,7 @@ class Editor {
     if (node.type === "CatchClause") this.catchClause(node);
     // Iterator closing may drop an error thrown here in favour of an earlier one.
     if (node.type === "TryStatement" && node.finalizer) this.watch(node.finalizer);
+    if (isImportMeta(node)) this.text.overwrite(node.start, node.end, IMPORT_META_REFUSAL);
     if (isReturnMethod(node)) this.watch(node.value.body);
     if (isProxyConstruction(node)) this.proxyConstruction(node);
     const report = this.reportOf(node);
@@ -190,6 +195,10 @@ class Editor {
       this.text.appendLeft(node.body.start + 1, `__caught(__error);let ${pattern}=__error;`);
     }
   }
+}
+
+function isImportMeta(node: Node): boolean {
+  return node.type === "MetaProperty" && node.meta.name === "import";
 }
 
 function isReturnMethod(node: Node): boolean {

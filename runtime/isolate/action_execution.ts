@@ -74,6 +74,10 @@ interface PendingReply {
 export type ActionEnd = "done" | "again";
 
 const SEED_BYTES = 32;
+const NO_AI_GATEWAY =
+  '`getServiceToken("ai-gateway")` isn\'t available on this deployment because the AI gateway is a ' +
+  "Convex Cloud service. Deploy to Convex Cloud, or call your model provider directly with your own " +
+  "API key.";
 const NO_HTTP_ACTIONS = "This Convex deployment does not have HTTP actions enabled.";
 
 export class ActionExecution implements ScopeOperations {
@@ -370,6 +374,10 @@ export class ActionExecution implements ScopeOperations {
         return requestMetadataJson(this.#call);
       case "1.0/createFunctionHandle":
         return this.#createFunctionHandle(argsText);
+      case "1.0/auditLog":
+        throw new Error("Audit logging is not yet supported in actions");
+      case "1.0/createServiceToken":
+        throw new Error(NO_AI_GATEWAY);
       default:
         return undefined;
     }

@@ -3,6 +3,7 @@
 
 import { prepareStackTrace, STACK_FRAMES_MAX } from "./errors.ts";
 import { createGlobalObject } from "./global_object.ts";
+import { keepHeaderOrder } from "./header_order.ts";
 import { preparePrivateRealms } from "./private_realm.ts";
 import { captureNetwork, onUncaught, revokePermissions } from "./host.ts";
 import { isIntrinsic, lockIntrinsics, rememberIntrinsics } from "./intrinsics.ts";
@@ -69,6 +70,7 @@ export function lockDown(options: LockdownOptions): void {
   replaceCryptoRandomness();
   replacePerformanceClock();
   restrictForms();
+  keepHeaderOrder();
   define(realm, "Date", createDate(Date));
   define(realm, "Response", createResponse(Response));
   replaceDefaultNow(Intl.DateTimeFormat.prototype);

@@ -1,6 +1,7 @@
 // The globals that depend on who is running: they are the same objects for all executions and ask
 // the current scope (spec function-runtime 4).
 
+import { types } from "node:util";
 import { AsyncLocalStorage, AsyncResource } from "./async_local_storage.ts";
 import { formOf } from "./form_bodies.ts";
 import { randomUuid } from "./random.ts";
@@ -294,12 +295,23 @@ export function createConvex(): object {
   });
 }
 
-/** `structuredClone` without transfer. */
+/** `structuredClone` without transfer, which fails the function, and without shared memory. */
 export function createStructuredClone(original: typeof structuredClone): typeof structuredClone {
   return named("structuredClone", 1, (value: unknown, options?: unknown) => {
-    if (options !== undefined) throw new Error("structuredClone with transfer not supported");
+    if (options !== undefined) {
+      const error = new Error("structuredClone with transfer not supported");
+      currentScope().unhandledRejection(error);
+      throw error;
+    }
+    if (isSharedMemory(value)) {
+      throw new DOMException("#<SharedArrayBuffer> could not be cloned.", "DataCloneError");
+    }
     return original(value);
   }) as typeof structuredClone;
+}
+
+function isSharedMemory(value: unknown): boolean {
+  return types.isSharedArrayBuffer(ArrayBuffer.isView(value) ? value.buffer : value);
 }
 
 /** Holds its target: collection of garbage would be observable. */

@@ -166,6 +166,13 @@ Deno.test("modules: actions import their own while they run, queries do not", as
   assert.equal(await client.query(query("modules:cycle"), {}), "through the cycle");
 });
 
+Deno.test("modules: import.meta is refused", async () => {
+  const client = httpClient(server);
+  const refused = "TypeError: import.meta unsupported";
+  assert.equal(await client.query(query("modules:metaInQuery"), {}), refused);
+  assert.equal(await client.action(action("modules:metaInAction"), {}), refused);
+});
+
 Deno.test("modules: nothing but pushed modules can be imported", async () => {
   const byName = (name: string) => httpClient(server).action(action("modules:byName"), { name });
   // The importer is a chunk in `_deps/`.

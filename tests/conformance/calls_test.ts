@@ -229,6 +229,8 @@ const scanOf = (source: unknown, operators: unknown[] = []) => ({ query: { sourc
 const ANSWERS: readonly [kinds: string, op: string, args: unknown, answer: string | RegExp][] = [
   ["QMA", "1.0/nothing", {}, "! Unknown async operation 1.0/nothing"],
   ["QMA", "sync 1.0/nothing", {}, "! Unknown operation 1.0/nothing"],
+  ["A", "1.0/auditLog", { body: {} }, "! Audit logging is not yet supported in actions"],
+  ["A", "1.0/createServiceToken", { service: "ai-gateway" }, /isn't available on this deployment/],
   ["A", "1.0/getTransactionMetrics", {}, /^! Unknown async operation/],
   ["QM", "1.0/get", "{{", /^! Received invalid json: /],
   ["QM", "1.0/get", { id: "" }, /Unable to decode ID: Invalid ID length 0$/],

@@ -169,6 +169,16 @@ Deno.test("errors: HTTP actions answer 500 with code, trace and data", async () 
   assert.match(notAResponse.trace, /HTTP actions must return a Response/);
 });
 
+Deno.test("errors: an HTTP action that runs out of memory says how large its request was", async () => {
+  const response = await fetch(`${server.siteUrl}/hungry`, { method: "POST", body: "five!" });
+  assert.equal(response.status, 500);
+  assert.equal(
+    (await response.json()).trace,
+    "JavaScript execution ran out of memory (maximum memory usage: 64 MB): " +
+      "request stream size was 5 bytes\n",
+  );
+});
+
 Deno.test("errors: with redaction only the data is left", async () => {
   await using redacted = await serverWithApp(APP, { flags: ["--redact-errors"] });
   const client = httpClient(redacted);

@@ -30,6 +30,15 @@ const FOUND: Readonly<Record<string, unknown>> = {
   blobs: ["bc", "x.txt", "text/plain", 5, true, 3],
   forms: [["1", "2"], "f.bin"],
   headers: ["1, 3", ["a=1", "b=2"], true],
+  headerOrder: [
+    [["b", "1"], ["a", "2"], ["b", "3"]],
+    ["b", "a", "b"],
+    ["1", "2", "3"],
+    ["b=1", "a=2", "b=3"],
+    [["b", "1"], ["a", "2"], ["b", "3"]],
+    "1, 3",
+  ],
+  sharedMemory: ["DataCloneError", "DataCloneError"],
   responses: [201, true, "application/json", { a: 1 }, true, '{"a":1}', "https://example.com/"],
   requests: ["POST", "https://example.com/a", "b", "hi"],
   getWithBody: true,
@@ -107,6 +116,13 @@ Deno.test("globals: a timer fails a query even when its caller catches everythin
       (error: Error) => error.message.includes(refusal(name)),
     );
   }
+});
+
+Deno.test("globals: a clone with transfer fails the function even when it is caught", async () => {
+  const refused = /structuredClone with transfer not supported/;
+  const client = httpClient(server);
+  await assert.rejects(() => client.query(query("globals:transferInQuery"), {}), refused);
+  await assert.rejects(() => client.action(action("globals:transferInAction"), {}), refused);
 });
 
 Deno.test("globals: actions have timers, entropy and forms", async () => {

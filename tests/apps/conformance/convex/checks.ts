@@ -69,7 +69,14 @@ export const add = mutation({ args: {}, handler: () => "mutated" });
 export const act = action({ args: {}, handler: () => "acted" });
 export const hidden = internalQuery({ args: {}, handler: () => "hidden" });
 
-export const notAFunction = { query: true };
+/** An object with all that a registered function has. */
+export const notAFunction = {
+  isQuery: true,
+  isPublic: true,
+  invokeQuery: () => Promise.resolve('"called"'),
+  exportArgs: () => '{"type":"any"}',
+  exportReturns: () => "null",
+};
 export function plainFunction(): string {
   return "plain";
 }

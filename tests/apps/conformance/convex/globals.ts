@@ -127,6 +127,27 @@ const checks: Record<string, Check> = {
     headers.append("set-cookie", "b=2");
     return [headers.get("X-b"), headers.getSetCookie(), headers.has("x-a")];
   },
+  headerOrder: () => {
+    const headers = new Headers([["b", "1"], ["A", "2"], ["b", "3"]]);
+    const seen: string[] = [];
+    headers.forEach((value, name) => seen.push(`${name}=${value}`));
+    return [
+      [...headers],
+      [...headers.keys()],
+      [...headers.values()],
+      seen,
+      [...new Headers(headers)],
+      headers.get("b"),
+    ];
+  },
+  sharedMemory: () =>
+    [new SharedArrayBuffer(8), new Uint8Array(new SharedArrayBuffer(8))].map((value) => {
+      try {
+        return typeof structuredClone(value);
+      } catch (error) {
+        return (error as DOMException).name;
+      }
+    }),
   responses: async () => {
     const response = Response.json({ a: 1 }, { status: 201, headers: { "x-y": "z" } });
     const copy = response.clone();
@@ -350,6 +371,18 @@ export const refusals = query({
     return found;
   },
 });
+
+/** Neither can this be caught. */
+const transfer = () => {
+  try {
+    structuredClone({}, { transfer: [] });
+  } catch {
+    // It fails the function all the same.
+  }
+  return null;
+};
+export const transferInQuery = query({ args: {}, handler: transfer });
+export const transferInAction = action({ args: {}, handler: transfer });
 
 export const timerInQuery = query({
   args: { name: v.string() },

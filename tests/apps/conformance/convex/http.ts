@@ -24,6 +24,16 @@ http.route({
 });
 
 http.route({
+  path: "/hungry",
+  method: "POST",
+  handler: httpAction(async (_ctx, request) => {
+    await request.text();
+    const kept: number[][] = [];
+    for (;;) kept.push(new Array(10_000).fill(Math.random()));
+  }),
+});
+
+http.route({
   path: "/large",
   method: "GET",
   handler: httpAction((_ctx, request) => {

@@ -24,3 +24,13 @@ export const byName = action({
 });
 
 export const cycle = query({ args: {}, handler: () => askBack() });
+
+const meta = () => {
+  try {
+    return import.meta.url;
+  } catch (error) {
+    return `${(error as Error).name}: ${(error as Error).message}`;
+  }
+};
+export const metaInQuery = query({ args: {}, handler: meta });
+export const metaInAction = action({ args: {}, handler: meta });
