@@ -34,8 +34,9 @@ Flags of start (each is also a variable, --data-dir is CONCAVE_DATA_DIR; flags w
   --instance-name NAME   Name of the deployment, kept in the data directory (default concave).
   --isolates N           Processes that run queries and mutations (default: cores - 1, 1 to 8).
   --limits FILE          JSON file with changes to the limits on functions.
-  --deny-net LIST        Where actions may not connect to: hosts, addresses, IPv4 networks, or private
-                         for all addresses that are not public (then only IPv4 is used).
+  --deny-net LIST        Where actions, and requests to auth providers, may not connect to: hosts,
+                         addresses, IPv4 networks, or private for all addresses that are not public
+                         (then only IPv4 is used).
   --node PATH            Run "use node" actions under this Node.js instead of Deno. Less is kept from
                          them then: see README.md. Not together with --deny-net.
   --native-addons        Let packages of "use node" actions load native add-ons, which are under no

@@ -19,7 +19,8 @@ import {
 } from "../runtime/limits.ts";
 import { registerFunctionCalls } from "../runtime/action_syscalls.ts";
 import type { InstalledNode } from "../runtime/installed_node.ts";
-import type { OutboundPolicy } from "../runtime/outbound_policy.ts";
+import { OutboundGuard } from "../runtime/outbound_guard.ts";
+import { NO_OUTBOUND_POLICY, type OutboundPolicy } from "../runtime/outbound_policy.ts";
 import type { TestQueryResult } from "../runtime/frames.ts";
 import type {
   ActionOutcome,
@@ -37,6 +38,7 @@ import { type AuditOrigin, type AuditPageRequest, listAuditEntries } from "./aud
 import { FIXED_LIMITS } from "./fixed_limits.ts";
 import { readAuthProviders } from "./auth_evaluation.ts";
 import { ProviderDocuments } from "./authentication/provider_documents.ts";
+import { guardedFetch } from "./authentication/provider_fetch.ts";
 import { registerTokenSigning, TokenSigner } from "./authentication/token_signer.ts";
 import { TokenVerifier } from "./authentication/token_verifier.ts";
 import {
@@ -139,7 +141,14 @@ export class Deployment {
       adminKeys: this.adminKeys,
       tokens: new TokenVerifier({
         providers: () => engine.read(readAuthProviders).value,
-        documents: new ProviderDocuments({ clock: engine.clock, signal: this.#closing.signal }),
+        documents: new ProviderDocuments({
+          clock: engine.clock,
+          signal: this.#closing.signal,
+          fetch: guardedFetch(
+            new OutboundGuard(options.outbound ?? NO_OUTBOUND_POLICY),
+            [options.cloudUrl, options.siteUrl],
+          ),
+        }),
         clock: engine.clock,
         redact: options.redact,
       }),

@@ -26,7 +26,7 @@ let server: Server;
 Deno.test.beforeAll(async () => {
   issuer = await FakeIssuer.start();
   provider = await OidcProvider.start();
-  server = await Server.start();
+  server = await Server.start({ flags: ["--deny-net", "127.0.0.9"] });
   await using app = await App.copy("tests/apps/identity");
   const variables = {
     ISSUER_URL: issuer.url,
@@ -242,6 +242,14 @@ Deno.test("refused tokens: the function API fails, HTTP actions learn of it when
       /^Could not validate token: Token expired \d+ seconds ago$/,
     ],
   ];
+  const reason = "connections to 127\\.0\\.0\\.9:9 are not allowed by the server's --deny-net";
+  cases.push([
+    await issuer.sign({ iss: "https://denied.example" }),
+    "InvalidAuthHeader",
+    new RegExp(
+      `^Could not fetch JWKS from URL 'http://127\\.0\\.0\\.9:9/keys': ${reason}\\. Check`,
+    ),
+  ]);
   for (const [token, code, message] of cases) {
     const { status, json } = await call(token);
     assert.deepEqual([status, json.code], [401, code]);
@@ -251,6 +259,12 @@ Deno.test("refused tokens: the function API fails, HTTP actions learn of it when
     assert.match(whoText, message);
     assert.deepEqual(await bearer("/indifferent", token), [200, `Bearer ${token}`]);
   }
+  const denied = await call(await issuer.sign({ iss: "http://127.0.0.9:9" }));
+  assert.deepEqual([denied.status, denied.json.code], [400, "AuthProviderDiscoveryFailed"]);
+  assert.match(
+    denied.json.message,
+    new RegExp(`^Auth provider discovery of http://127\\.0\\.0\\.9:9 failed: ${reason}$`),
+  );
   issuer.answers.set(
     "/.well-known/openid-configuration",
     () => new Response("maintenance", { status: 503 }),

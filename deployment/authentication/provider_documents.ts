@@ -2,6 +2,8 @@
 // against issuers that are slow or lie. Answers are kept only as far as their `Cache-Control`
 // permits (spec services 4.2); failures are never kept, so a provider that is up again serves at once.
 
+import { type ProviderFetch, unguardedFetch } from "./provider_fetch.ts";
+
 const FETCH_TIMEOUT_MS = 10_000;
 const DOCUMENT_BYTES_MAX = 1024 * 1024;
 const CACHE_BYTES_MAX = 16 * 1024 * 1024;
@@ -33,6 +35,8 @@ export interface ProviderDocumentsOptions {
   /** Ends fetches when the server closes. */
   readonly signal?: AbortSignal;
   readonly timeoutMs?: number;
+  /** Default: wherever the URL leads to. */
+  readonly fetch?: ProviderFetch;
 }
 
 export class ProviderDocuments {
@@ -98,7 +102,7 @@ export class ProviderDocuments {
     try {
       // `fetch` would read local files, too.
       if (!/^(https?|data):/i.test(url)) throw new Error("the URL must be http or https");
-      const response = await fetch(url, { headers: { accept: "application/json" }, signal });
+      const response = await (this.options.fetch ?? unguardedFetch)(url, signal);
       const document: ProviderDocument = {
         status: response.status,
         statusText: response.statusText,

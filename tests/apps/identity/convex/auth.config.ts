@@ -6,6 +6,14 @@ export default {
     { domain: process.env.ISSUER_URL, applicationID: "other-app" },
     { domain: process.env.PROVIDER_URL, applicationID: "app" },
     { domain: process.env.CONVEX_SITE_URL, applicationID: "self" },
+    // Addresses that the operator has denied.
+    { domain: "http://127.0.0.9:9", applicationID: "app" },
+    {
+      type: "customJwt",
+      issuer: "https://denied.example",
+      jwks: "http://127.0.0.9:9/keys",
+      algorithm: "RS256",
+    },
     {
       type: "customJwt",
       issuer: process.env.CONVEX_CLOUD_URL,
