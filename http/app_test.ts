@@ -12,6 +12,8 @@ import { PlatformError, userError } from "../engine/errors.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
 import type { FunctionCall, FunctionKind, HttpExchange } from "../runtime/types.ts";
 import { createApiApp } from "./app.ts";
+import { HandlerDeadline } from "./handler_deadline.ts";
+import { createSiteApp } from "./site.ts";
 
 const adminKeys = new AdminKeys(new InstanceSecret(new Uint8Array(32)), "test");
 const ADMIN = `Convex ${adminKeys.issue()}`;
@@ -100,12 +102,13 @@ interface Answer {
   readonly json: any;
 }
 
+const INFO = {
+  remoteAddr: { transport: "tcp", hostname: "10.0.0.1", port: 1 },
+} as unknown as Deno.ServeHandlerInfo;
+
 function open(overrides: Partial<FakeDeployment> = {}) {
   const deployment = Object.assign(new FakeDeployment(), overrides);
   const app = createApiApp(deployment as unknown as Deployment);
-  const info = {
-    remoteAddr: { transport: "tcp", hostname: "10.0.0.1", port: 1 },
-  };
   const ask = async (
     method: string,
     path: string,
@@ -117,7 +120,7 @@ function open(overrides: Partial<FakeDeployment> = {}) {
       headers: { ...(hasBody ? { "content-type": "application/json" } : {}), ...options.headers },
       ...(hasBody ? { body: JSON.stringify(options.body) } : {}),
     });
-    const response = await app(request, info as unknown as Deno.ServeHandlerInfo);
+    const response = await app(request, INFO);
     const text = await response.text();
     const isJson = response.headers.get("content-type") === "application/json";
     const json = isJson ? JSON.parse(text) : null;
@@ -309,4 +312,24 @@ Deno.test("the server tells about itself", async () => {
   ]);
   const socket = await ask("GET", "/api/1.48.0/sync");
   assert.deepEqual([socket.status, socket.json.code], [400, "InvalidConnectionHeader"]);
+});
+
+Deno.test("HTTP actions that do not begin to answer, or cannot run, have an answer all the same", async () => {
+  const deployment = Object.assign(new FakeDeployment(), {
+    runHttpAction: (call: FunctionCall) =>
+      call.context.userAgent === "broken"
+        ? Promise.reject(new Error("secret detail"))
+        : new Promise<never>(() => {}),
+  });
+  const site = createSiteApp(deployment as unknown as Deployment, {
+    deadline: new HandlerDeadline(10),
+  });
+  const ask = async (agent: string) =>
+    await site(new Request("http://host/", { headers: { "user-agent": agent } }), INFO);
+  const late = await ask("patient");
+  assert.deepEqual([late.status, await late.text()], [408, ""]);
+  const broken = await ask("broken");
+  assert.equal(broken.status, 500);
+  assert.equal((await broken.json()).code, "InternalServerError");
+  assert.equal(deployment.faults.length, 1);
 });

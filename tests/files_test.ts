@@ -234,7 +234,7 @@ Deno.test("uploads are refused with the documented errors, and leave nothing", a
   assert.equal((await attempt(`?token=${token}`))[0], 200);
 });
 
-Deno.test("deletion is part of the transaction, and the bytes follow it", async () => {
+Deno.test("deletion is part of the transaction, the bytes follow it, downloads that have begun go on", async () => {
   await using server = await serverWithApp(APP);
   const client = httpClient(server);
   const { json: { storageId } } = await upload(server, "to be deleted");
@@ -261,6 +261,18 @@ Deno.test("deletion is part of the transaction, and the bytes follow it", async 
     await error(client.mutation(mutation("files:remove"), { storageId })),
     new RegExp(`storage id ${storageId} not found`),
   );
+
+  const bytes = new Uint8Array(30_000_000).map((_, i) => i >> 8);
+  const large = (await upload(server, bytes)).json;
+  const largeUrl = await client.query(query("files:url"), large);
+  const whole = await fetch(largeUrl);
+  const part = await fetch(largeUrl, { headers: { range: "bytes=1-" } });
+  await client.mutation(mutation("files:remove"), large);
+  await until(async () => (await blobs(server)).length === 0);
+  assert.equal((await fetch(largeUrl, { method: "HEAD" })).status, 404);
+  assert.equal(Buffer.compare(await whole.bytes(), bytes), 0);
+  assert.equal(Buffer.compare(await part.bytes(), bytes.subarray(1)), 0);
+
   for (
     const [bad, message] of [["x", /Invalid storage ID: "x"\. Storage ID should be an Id/]] as const
   ) {
@@ -270,21 +282,6 @@ Deno.test("deletion is part of the transaction, and the bytes follow it", async 
       message,
     );
   }
-});
-
-Deno.test("a download that has begun comes to its end though the file is deleted", async () => {
-  await using server = await serverWithApp(APP);
-  const client = httpClient(server);
-  const bytes = new Uint8Array(30_000_000).map((_, i) => i >> 8);
-  const { json } = await upload(server, bytes);
-  const url = await client.query(query("files:url"), json);
-  const whole = await fetch(url);
-  const part = await fetch(url, { headers: { range: "bytes=1-" } });
-  await client.mutation(mutation("files:remove"), json);
-  await until(async () => (await blobs(server)).length === 0);
-  assert.equal((await fetch(url, { method: "HEAD" })).status, 404);
-  assert.equal(Buffer.compare(await whole.bytes(), bytes), 0);
-  assert.equal(Buffer.compare(await part.bytes(), bytes.subarray(1)), 0);
 });
 
 Deno.test("actions store, read and delete files of any size", async () => {
@@ -306,6 +303,10 @@ Deno.test("actions store, read and delete files of any size", async () => {
   assert.match(await store({ sha256: sha256("other", "base64") }), /Sha256 mismatch\. Expected:/);
   assert.match(await store({ sha256: "abc" }), /Bad header for digest/);
   assert.match(await store({ type: "nonsense" }), /Bad header for content-type/);
+  assert.match(
+    await error(client.action(action("files:storeText"), {})),
+    /store\(\) expects a Blob\. If you are trying to store a Request, `await request\.blob\(\)` will/,
+  );
 
   assert.equal(await client.action(action("files:roundTrip"), { size: 20_000_000 }), true);
   await client.action(action("files:removeByAction"), { storageId: stored.id });

@@ -82,6 +82,11 @@ export const store = action({
   },
 });
 
+export const storeText = action({
+  args: {},
+  handler: (ctx) => ctx.storage.store("text" as never),
+});
+
 export const read = action({
   args: { storageId: v.string() },
   handler: async (ctx, args) => {
