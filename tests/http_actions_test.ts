@@ -264,16 +264,18 @@ Deno.test("bodies stream both ways, with back-pressure and a limit on the answer
   const echoed = await fetch(`${siteUrl}/echo`, { method: "POST", body: new Blob(many) });
   assert.equal(Buffer.compare(await echoed.bytes(), await new Blob(many).bytes()), 0);
 
-  // A body that nobody keeps, without a known length.
-  let left = 150;
-  const body = new ReadableStream<Uint8Array>({
+  // Nobody keeps the body: an isolate has no room for so much.
+  const send = async (body: BodyInit) =>
+    await (await fetch(`${siteUrl}/count`, { method: "POST", body })).json();
+  assert.deepEqual(await send(new Uint8Array(150 * MEBIBYTE)), { bytes: 150 * MEBIBYTE });
+  let left = 20;
+  const ofUnknownLength = new ReadableStream<Uint8Array>({
     pull(controller) {
       if (left-- === 0) controller.close();
       else controller.enqueue(new Uint8Array(MEBIBYTE));
     },
   });
-  const counted = await fetch(`${siteUrl}/count`, { method: "POST", body });
-  assert.deepEqual(await counted.json(), { bytes: 150 * MEBIBYTE });
+  assert.deepEqual(await send(ofUnknownLength), { bytes: 20 * MEBIBYTE });
 
   // Who does not read gets no more than the buffers on the way hold.
   const unread = await fetch(`${siteUrl}/bytes?count=${18 * MEBIBYTE}`);
