@@ -196,6 +196,7 @@ export class Deployment {
       resolveComponent: (path) => this.#componentAt(path),
       authenticate: (token) => this.authenticator.authenticateToken(token),
       redact: options.redact,
+      onCached: (call, { entry, result }) => runner.logCached(call, result.outcome, entry.ranAtMs),
       onUnexpectedError: (error) => this.log.fault("sync session failed", error),
     });
   }

@@ -53,11 +53,11 @@ export function logEntryJson({ entry, time }: StoredEntry, structured: boolean):
     success: entry.httpStatus === null ? null : { status: String(entry.httpStatus) },
     error: entry.error,
     parentExecutionId: entry.parentExecutionId,
-    cachedResult: false,
-    willRetry: false,
+    cachedResult: entry.isCached,
+    willRetry: entry.conflict?.willRetry ?? false,
     returnBytes: entry.returnBytes,
     usageStats: usageStats(entry),
-    occInfo: null,
+    occInfo: occInfo(entry),
     identityType: IDENTITY_TYPES[entry.identity],
     environment: entry.environment,
   };
@@ -83,6 +83,18 @@ function structuredLine(line: LogLine): Json {
     systemMetadata: line.systemCode === undefined ? null : { code: line.systemCode },
     ...(line.componentPath === undefined ? {} : { componentPath: line.componentPath }),
     ...(line.udfPath === undefined ? {} : { udfPath: line.udfPath }),
+  };
+}
+
+function occInfo({ conflict }: CompletionEntry): Json {
+  if (conflict === null) return null;
+  const { table, documentId, source, retries } = conflict;
+  return {
+    tableName: table,
+    documentId,
+    writeSource: source,
+    componentPath: null,
+    retryCount: retries,
   };
 }
 

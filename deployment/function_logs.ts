@@ -2,6 +2,7 @@
 // (spec http-api 7, services 6.1).
 
 import type {
+  ConflictedAttempt,
   Environment,
   ExecutionStats,
   FunctionKind,
@@ -52,6 +53,10 @@ export interface CompletionEntry extends Execution {
   readonly environment: Environment;
   /** Of the answer of an HTTP action. */
   readonly httpStatus: number | null;
+  /** A query was answered with what an earlier run, at `startedAt`, had found. */
+  readonly isCached: boolean;
+  /** What a mutation ran into. */
+  readonly conflict: ConflictedAttempt | null;
 }
 
 /** Lines of an action that is still running. */

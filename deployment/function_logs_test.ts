@@ -34,6 +34,8 @@ function completion(identifier: string): CompletionEntry {
       bytesWritten: 0,
     },
     httpStatus: null,
+    isCached: false,
+    conflict: null,
     returnBytes: 4,
   };
 }

@@ -1,6 +1,7 @@
 // A function runner that writes every execution into the function log. System functions are not
 // logged (spec http-api 7).
 
+import { Buffer } from "node:buffer";
 import { randomUUID } from "node:crypto";
 import { ROOT_COMPONENT } from "../engine/components.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
@@ -9,6 +10,7 @@ import type { ComponentPaths } from "../runtime/isolate/function_path.ts";
 import { NO_STATS } from "../runtime/transaction_runner.ts";
 import type {
   ActionOutcome,
+  ConflictedAttempt,
   Environment,
   ExecutionStats,
   FunctionCall,
@@ -53,13 +55,25 @@ export class LoggedRunner implements FunctionRunner, HttpActionRunner {
     return outcome;
   }
 
+  /** A query that did not run for this call, since an earlier run stands. */
+  logCached(call: FunctionCall, outcome: QueryOutcome, ranAtMs: number): void {
+    const cached = { ...outcome, stats: NO_STATS };
+    this.#complete("query", call, ranAtMs, cached, undefined, { isCached: true, duration: 0 });
+  }
+
   async runMutation(
     call: FunctionCall,
     session?: { readonly sessionId: string; readonly requestId: number },
     onAccepted?: () => void,
   ): Promise<MutationOutcome> {
-    const startedAt = this.now();
-    const outcome = await this.runner.runMutation(call, session, onAccepted);
+    let startedAt = this.now();
+    const onConflict = (attempt: ConflictedAttempt) => {
+      const { message: text, logLines, stats } = attempt;
+      const outcome = { result: { ok: false, error: { text } }, logLines, stats } as const;
+      this.#complete("mutation", call, startedAt, outcome, undefined, { conflict: attempt });
+      startedAt = this.now();
+    };
+    const outcome = await this.runner.runMutation({ ...call, onConflict }, session, onAccepted);
     if (!outcome.replayed && !outcome.isSuperseded) {
       this.#complete("mutation", call, startedAt, outcome);
     }
@@ -148,8 +162,10 @@ export class LoggedRunner implements FunctionRunner, HttpActionRunner {
       logLines,
       stats,
       environment,
-      returnBytes: result.ok ? result.value.length : null,
+      returnBytes: result.ok ? Buffer.byteLength(result.value) : null,
       httpStatus: null,
+      isCached: false,
+      conflict: null,
       ...overrides,
     }, now);
   }

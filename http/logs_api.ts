@@ -40,8 +40,9 @@ export function addLogRoutes(routes: Routes, deployment: Deployment): void {
 
 /** @throws PlatformError `BadQueryArgs` */
 function cursorOf(context: RequestContext): number {
-  const cursor = Number(requireParameter(context.req.query("cursor"), "cursor"));
-  if (Number.isFinite(cursor)) return cursor;
+  const text = requireParameter(context.req.query("cursor"), "cursor");
+  const cursor = Number(text);
+  if (text !== "" && Number.isFinite(cursor)) return cursor;
   throw userError("BadQueryArgs", "Failed to deserialize query string: invalid float literal");
 }
 

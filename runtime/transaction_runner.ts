@@ -6,13 +6,14 @@ import { resolveCommitTs } from "../engine/commit_ts_token.ts";
 import type { Engine } from "../engine/engine.ts";
 import { occError } from "../engine/occ_error.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
-import type { CommitResult, FlatReadSet } from "../engine/types.ts";
+import type { CommitResult, Conflict, FlatReadSet } from "../engine/types.ts";
 import type { CallOutcome } from "./call_queue.ts";
 import type { RunCall, RunResult } from "./frames.ts";
 import type { CallRequest, Pool } from "./pool.ts";
 import { randomHex } from "./random_hex.ts";
 import { internalError } from "./system_failure.ts";
 import type {
+  ConflictedAttempt,
   ExecutionStats,
   FunctionCall,
   FunctionKind,
@@ -163,10 +164,14 @@ export class TransactionRunner {
       const replayed = session && await this.#replay(session);
       if (replayed) return replayed;
       this.#pool.contention.conflict(source, commit.conflict.source, performance.now());
-      if (isExclusive) {
-        if (!outcome.result.result.ok) return mutationOutcome(outcome.result, null);
-        throw occError(commit.conflict, source);
-      }
+      if (isExclusive && !outcome.result.result.ok) return mutationOutcome(outcome.result, null);
+      const error = occError(commit.conflict, source);
+      call.onConflict?.(conflictedAttempt(outcome.result, commit.conflict, {
+        retries: retry,
+        willRetry: !isExclusive,
+        message: error.message,
+      }));
+      if (isExclusive) throw error;
       if (retry > 0) await pause(retry - 1);
     }
   }
@@ -250,6 +255,14 @@ function clientOf({ identity, connection, ip }: RequestContext): string {
 export function functionName(path: FunctionPath): string {
   const name = `${path.module}:${path.name}`;
   return path.component === "" ? name : `${path.component}/${name}`;
+}
+
+function conflictedAttempt(
+  { logLines, stats }: RunResult,
+  { table, id: documentId, source }: Conflict,
+  attempt: Pick<ConflictedAttempt, "retries" | "willRetry" | "message">,
+): ConflictedAttempt {
+  return { ...attempt, table, documentId, source, logLines, stats };
 }
 
 function mutationOutcome(run: RunResult, ts: Timestamp | null): MutationOutcome {

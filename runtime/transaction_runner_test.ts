@@ -6,7 +6,7 @@ import { ContentionTracker } from "./contention.ts";
 import type { RunResult } from "./frames.ts";
 import type { CallRequest, Pool } from "./pool.ts";
 import { TransactionRunner } from "./transaction_runner.ts";
-import type { FunctionCall, FunctionResult } from "./types.ts";
+import type { ConflictedAttempt, FunctionCall, FunctionResult } from "./types.ts";
 
 const CALL: FunctionCall = {
   path: { component: "", module: "m.js", name: "f" },
@@ -56,7 +56,9 @@ Deno.test("a mutation that conflicts runs again with another seed and is contend
 
 Deno.test("after four retries, the last one exclusive, the conflict is the caller's error", async () => {
   const { runner, requests } = stand([]);
-  await assert.rejects(runner.runMutation(CALL, undefined, undefined), (error: PlatformError) => {
+  const attempts: ConflictedAttempt[] = [];
+  const call = { ...CALL, onConflict: (attempt: ConflictedAttempt) => attempts.push(attempt) };
+  await assert.rejects(runner.runMutation(call, undefined, undefined), (error: PlatformError) => {
     assert.equal(error.kind, "occ");
     assert.equal(error.code, "OptimisticConcurrencyControlFailure");
     assert.equal(
@@ -68,6 +70,10 @@ Deno.test("after four retries, the last one exclusive, the conflict is the calle
     return true;
   });
   assert.deepEqual(requests.map((r) => r.isExclusive), [false, false, false, false, true]);
+  assert.deepEqual(
+    attempts.map(({ retries, willRetry, table, source }) => [retries, willRetry, table, source]),
+    [0, 1, 2, 3, 4].map((retries) => [retries, retries < 4, "t", "m.js:g"]),
+  );
 });
 
 Deno.test("a mutation that fails and conflicts every time shows its own error", async () => {

@@ -95,6 +95,23 @@ export interface FunctionCall {
   readonly context: RequestContext;
   /** Of a scheduled mutation. */
   readonly jobRecord?: JobRecord;
+  /** Hears of each run of a mutation that could not be committed. */
+  readonly onConflict?: (attempt: ConflictedAttempt) => void;
+}
+
+/** A run of a mutation of which nothing stays, since others wrote what it had read. */
+export interface ConflictedAttempt {
+  /** Runs before this one. */
+  readonly retries: number;
+  readonly willRetry: boolean;
+  /** The text that its caller gets if there is no further run. */
+  readonly message: string;
+  readonly table: string | null;
+  readonly documentId: string | null;
+  /** The function that wrote. */
+  readonly source: string | null;
+  readonly logLines: readonly LogLine[];
+  readonly stats: ExecutionStats;
 }
 
 export type LogLevel = "LOG" | "DEBUG" | "INFO" | "WARN" | "ERROR";

@@ -2,7 +2,7 @@
 // that subscribe to it, so its texts are made once, when the first of them asks.
 
 import { createHash } from "node:crypto";
-import type { QueryOutcome } from "../runtime/types.ts";
+import type { FunctionCall, QueryOutcome } from "../runtime/types.ts";
 import { clientErrorMessage, clientLogLines, errorFromMessage } from "./result_text.ts";
 import { queryFailedTail, queryUpdatedTail } from "./server_messages.ts";
 
@@ -28,6 +28,11 @@ export class QueryResult implements QueryNews {
     redact: boolean,
   ) {
     this.#redact = redact;
+  }
+
+  /** Whether the function ran for this call. */
+  isFor(call: FunctionCall): boolean {
+    return call.context.requestId === this.requestId;
   }
 
   get journal(): string | null {

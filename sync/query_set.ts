@@ -14,7 +14,13 @@ import {
 import type { AddQuery, RemoveQuery, Target } from "./client_messages.ts";
 import type { SyncClock } from "./clock.ts";
 import { isDeterministic, ProtocolFault } from "./ending.ts";
-import type { QueryCache, QueryEntry, QueryRequest, Subscriber } from "./query_cache.ts";
+import type {
+  QueryAnswer,
+  QueryCache,
+  QueryEntry,
+  QueryRequest,
+  Subscriber,
+} from "./query_cache.ts";
 import { QueryKey } from "./query_key.ts";
 import { type QueryNews, refusal } from "./query_result.ts";
 import { randomRequestId } from "./request_id.ts";
@@ -40,7 +46,11 @@ export interface QueryEnvironment {
   readonly clock: SyncClock;
   readonly resolveComponent: ResolveComponent;
   readonly redact: boolean;
+  readonly onCached: CachedQueryListener;
 }
+
+/** Hears of queries of clients that were answered with what an earlier run had found. */
+export type CachedQueryListener = (call: FunctionCall, answer: QueryAnswer) => void;
 
 /** One query of the client's query set. */
 class LiveQuery implements Subscriber {
@@ -183,7 +193,7 @@ export class QuerySet {
    * @throws PlatformError and whatever else ends the cycle.
    */
   async evaluate(ts: Timestamp, identity: Identity): Promise<EvaluatedQueries | null> {
-    const { cache, redact, resolveComponent } = this.#environment;
+    const { cache, redact, resolveComponent, onCached } = this.#environment;
     this.#checkSubscriptions(ts);
     const evaluations: Evaluation[] = [];
     const toRun: { query: LiveQuery; request: QueryRequest }[] = [];
@@ -197,6 +207,7 @@ export class QuerySet {
       const key = query.key(prepared.call);
       const found = cache.find(key, identity, ts);
       if (found !== null) {
+        if (query.fingerprint === null) onCached(prepared.call, found);
         evaluations.push({ query, news: found.result, entry: found.entry });
       } else {
         const { call } = prepared;
@@ -281,10 +292,17 @@ export class QuerySet {
     request: QueryRequest,
     ts: Timestamp,
   ): Promise<Evaluation | null> {
-    const { cache, clock, redact } = this.#environment;
+    const { cache, clock, redact, onCached } = this.#environment;
+    let hasRun = false;
+    const call = () => {
+      hasRun = true;
+      return request.call();
+    };
     for (let attempt = 0;; attempt++) {
       try {
-        const { entry, result } = await cache.fetch(request, ts);
+        const answer = await cache.fetch({ ...request, call }, ts);
+        const { entry, result } = answer;
+        if (query.fingerprint === null && !hasRun) onCached(request.call(), answer);
         return { query, news: result, entry };
       } catch (error) {
         if (isDeterministic(error)) {

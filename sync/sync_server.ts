@@ -11,6 +11,7 @@ import { CLOSE_GOING_AWAY, CLOSE_TRY_AGAIN_LATER, type Ending } from "./ending.t
 import type { SessionSocket } from "./outbox.ts";
 import { isSystemModule } from "./function_path.ts";
 import { QUERY_CACHE_BYTES_MAX, QueryCache, type QueryCacheStats } from "./query_cache.ts";
+import type { CachedQueryListener } from "./query_set.ts";
 import { QueryKey } from "./query_key.ts";
 import { Session, type SessionEnvironment } from "./session.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -33,6 +34,8 @@ export interface SyncServerOptions {
   /** Hide errors' texts and log lines from clients (sync protocol 10). */
   readonly redact?: boolean;
   readonly cacheBytesMax?: number;
+  /** For the log of functions. */
+  readonly onCached?: CachedQueryListener;
   readonly onUnexpectedError?: (error: unknown) => void;
   readonly clock?: SyncClock;
 }
@@ -76,6 +79,7 @@ export class SyncServer {
       cache: this.#cache,
       subscriptions: this.#subscriptions,
       resolveComponent: options.resolveComponent ?? (() => null),
+      onCached: options.onCached ?? (() => {}),
       onUnexpectedError: options.onUnexpectedError ?? ((error) => console.error(error)),
     };
   }
@@ -113,10 +117,10 @@ export class SyncServer {
       return await this.#environment.runner.runQuery(call, at, null);
     }
     const key = new QueryKey(call, null);
-    const found = this.#cache.find(key, identity, at);
-    if (found !== null) return found.result.outcome;
-    const request = { key, identity, call: () => call, perIdentity: false };
-    return (await this.#cache.fetch(request, at)).result.outcome;
+    const answer = this.#cache.find(key, identity, at) ??
+      await this.#cache.fetch({ key, identity, call: () => call, perIdentity: false }, at);
+    if (!answer.result.isFor(call)) this.#environment.onCached(call, answer);
+    return answer.result.outcome;
   }
 
   /** The timestamp that `query` reads at when it is not told one. */

@@ -1,7 +1,7 @@
 // The official CLI, unmodified, as a child process: by Node, and by `deno run npm:convex`.
 import assert from "node:assert/strict";
 import { App, PUSH_ARGS } from "./harness/app.ts";
-import { httpClient, LiveClient, mutation, query } from "./harness/clients.ts";
+import { action, httpClient, LiveClient, mutation, query } from "./harness/clients.ts";
 import { serverWithApp } from "./harness/pushed_app.ts";
 import { Server } from "./harness/server.ts";
 
@@ -126,6 +126,32 @@ Deno.test("convex logs shows what functions log", async () => {
   } finally {
     clearInterval(calls);
   }
+});
+
+Deno.test("convex logs: --history, --success and --jsonl", async () => {
+  await httpClient(server).action(action("actions:addTwice"), { name: "logged" });
+  await httpClient(server).query(query("errors:plain"), {}).catch(() => {});
+  await httpClient(server).query(query("runtime:logs"), {});
+  await using logs = app.cliStart(server, ["logs", "--history", "50", "--success"]);
+  await logs.waitForOutput(/\[CONVEX Q\(runtime:logs\)\] \[LOG\] 'hello' \{/);
+  await logs.waitForOutput(/\[CONVEX Q\(runtime:logs\)\] Function executed in \d+ ms/);
+  await logs.waitForOutput(/\[CONVEX Q\(errors:plain\)\] Uncaught Error: boom/);
+  await using lines = app.cliStart(server, ["logs", "--history", "50", "--jsonl"]);
+  const [line] = await lines.waitForOutput(/^.*"identifier":"errors:plain".*$/m);
+  const { kind, error } = JSON.parse(line);
+  assert.equal(kind, "Completion");
+  assert.match(error, /^Uncaught Error: boom\n/);
+  // What an action called is of the same request.
+  const [ofAction] = await lines.waitForOutput(/^.*"identifier":"actions:addTwice".*$/m);
+  const { requestId, executionId } = JSON.parse(ofAction);
+  const called = lines.output.text.split("\n").filter((text) => text.startsWith("{"))
+    .map((text) => JSON.parse(text))
+    .filter((entry) => entry.requestId === requestId && entry.parentExecutionId === executionId);
+  assert.deepEqual(called.map(({ identifier, udfType }) => [identifier, udfType]), [
+    ["counters:get", "Query"],
+    ["counters:add", "Mutation"],
+    ["counters:add", "Mutation"],
+  ]);
 });
 
 Deno.test("convex function-spec lists the functions with their validators", async () => {

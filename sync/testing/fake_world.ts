@@ -45,6 +45,7 @@ export class FakeWorld {
       cache: this.cache,
       subscriptions,
       clock,
+      onCached: () => {},
       resolveComponent: (path) => path === "child" ? "c1" : null,
       redact,
     };
