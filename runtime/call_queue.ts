@@ -43,7 +43,8 @@ export class CallEnd {
 
 /** A query or mutation on its way through the pool. */
 export interface PendingCall {
-  readonly call: RunCall;
+  /** Changes when a nested call of it has overrun. */
+  call: RunCall;
   /** Name of the function as others see it in conflicts: `mod.js:fn`. */
   readonly source: string;
   /** Who asks: waiting queries of different clients take turns. */

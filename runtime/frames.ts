@@ -9,6 +9,7 @@ import type { DocumentWrite, FlatReadSet } from "../engine/types.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
 import type { HighestUse } from "./limit_usage.ts";
 import type { RuntimeLimits } from "./limits.ts";
+import type { NestedFrame, NestedTrace, NestsFrame } from "./nested_overruns.ts";
 import {
   CHUNK_HEADER_BYTES,
   type ChunkFrame,
@@ -90,6 +91,7 @@ export interface RunCall {
   /** The scheduled job that this is, or that it is part of. */
   readonly job?: JobReference;
   readonly jobRecord?: JobRecord;
+  readonly nested?: NestedTrace;
 }
 
 /**
@@ -312,6 +314,8 @@ export type FromIsolate =
     readonly userMs: number;
     readonly systemMs: number;
   }
+  | NestsFrame
+  | NestedFrame
   /**
    * Mutations that did not run: what they would see is known only when an earlier one, whose result
    * came before this frame, is committed. They must be sent again.

@@ -8,10 +8,11 @@ import { CallEnd, CallQueue, type PendingCall, type WaitingLine } from "./call_q
 import type { CommitSink } from "./chain_coordinator.ts";
 import { ContentionTracker } from "./contention.ts";
 import { DurationEstimates } from "./duration_estimates.ts";
-import type { InitFrame } from "./frames.ts";
+import type { InitFrame, RunCall } from "./frames.ts";
 import type { IsolateProgram } from "./isolate_process.ts";
 import type { HighestUse, LimitUsage } from "./limit_usage.ts";
 import type { RuntimeLimits } from "./limits.ts";
+import { NestedOverruns } from "./nested_overruns.ts";
 import { QueryQueue } from "./query_queue.ts";
 import { internalError } from "./system_failure.ts";
 import {
@@ -84,6 +85,7 @@ export class Pool implements TransactionIsolateEvents {
   readonly #options: PoolOptions;
   readonly contention = new ContentionTracker();
   readonly #estimates = new DurationEstimates();
+  readonly #nestedOverruns = new NestedOverruns();
   readonly #queries = new QueryQueue(
     ({ source }) => this.#estimates.get(source) <= SHORT_QUERY_ESTIMATE_MS_MAX,
     WAITING_CALLS_MAX,
@@ -136,6 +138,7 @@ export class Pool implements TransactionIsolateEvents {
     const end = new CallEnd();
     const pending: PendingCall = {
       ...request,
+      call: this.#traced(request),
       end,
       settle: (outcome) => {
         end.settle(outcome.kind === "ran" ? outcome.commit : null);
@@ -151,6 +154,11 @@ export class Pool implements TransactionIsolateEvents {
     };
     if (!this.#enqueue(pending)) return request.fail(this.#overloadError(pending));
     this.#schedule();
+  }
+
+  #traced({ call, source }: CallRequest): RunCall {
+    const nested = this.#nestedOverruns.traceOf(source);
+    return nested === undefined ? call : { ...call, nested };
   }
 
   /** Process ids, for tests and the status page. */
@@ -201,6 +209,10 @@ export class Pool implements TransactionIsolateEvents {
     this.#putBack(calls);
   }
 
+  nests({ source }: PendingCall): void {
+    this.#nestedOverruns.noteCaller(source);
+  }
+
   usage(highest: HighestUse): void {
     this.#options.usage.noteAll(highest);
   }
@@ -240,13 +252,22 @@ export class Pool implements TransactionIsolateEvents {
     this.#schedule();
   }
 
-  /** Whether a call that may have been running runs again; settles it if not. */
+  /** Whether a call that may have been running is put back to run again at once. */
   #survives(pending: PendingCall, end: IsolateEnd): boolean {
     const overrun = end.overrun ?? (end.reason.kind === "heap" ? "memory" : null);
     if (overrun !== null && overrun !== "stuck" && end.isCertain) {
       const { limits } = this.#options;
       this.#estimates.record(pending.source, limits.userTimeMs);
       const message = overrunMessage(overrun, limits);
+      const nested = this.#nestedOverruns.next(pending, end.nested, message);
+      if (nested !== null) {
+        pending.call = { ...pending.call, nested };
+        pending.isSolo = true;
+        pending.queuedAtMs = performance.now();
+        // Behind the others: it has had its turn.
+        if (!this.#enqueue(pending)) pending.fail(this.#overloadError(pending));
+        return false;
+      }
       pending.settle({ kind: "overrun", message });
       return false;
     }
@@ -476,8 +497,9 @@ export class Pool implements TransactionIsolateEvents {
   }
 
   #turnAway(nowMs: number): void {
-    const isTooLate = ({ queuedAtMs, deaths }: PendingCall) =>
-      nowMs - queuedAtMs > (deaths === 0 ? WAITING_MS_MAX : WAITING_AFTER_DEATH_MS_MAX);
+    const isTooLate = ({ queuedAtMs, deaths, isSolo }: PendingCall) =>
+      nowMs - queuedAtMs >
+        (deaths === 0 && !isSolo ? WAITING_MS_MAX : WAITING_AFTER_DEATH_MS_MAX);
     for (const queue of [this.#queries, this.#mutations, this.#homebound]) {
       for (const late of queue.removeLate(isTooLate)) late.fail(this.#overloadError(late));
     }

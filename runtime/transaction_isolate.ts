@@ -9,6 +9,7 @@ import type { FromIsolate, InitFrame, RunResult, SyscallFrame } from "./frames.t
 import { type ExitReason, IsolateProcess, type IsolateProgram } from "./isolate_process.ts";
 import type { HighestUse } from "./limit_usage.ts";
 import type { RuntimeLimits } from "./limits.ts";
+import type { NestedCallName, NestedFrame } from "./nested_overruns.ts";
 import { processUsage } from "./process_usage.ts";
 import type { ChunkFrame } from "./stream_frames.ts";
 import { internalError } from "./system_failure.ts";
@@ -25,6 +26,8 @@ export interface TransactionIsolateEvents {
   stale(calls: readonly PendingCall[]): void;
   /** The calls did not run, and have to after the commits that were accepted so far. */
   deferred(calls: readonly PendingCall[]): void;
+  /** The call makes nested calls. */
+  nests(call: PendingCall): void;
   /** Functions came nearer to their limits than any before in that isolate. */
   usage(highest: HighestUse): void;
   /** It may take another batch; to be handed out at once. */
@@ -43,6 +46,8 @@ export interface IsolateEnd {
   readonly suspects: readonly PendingCall[];
   /** Whether `suspects` is the one call that was running. */
   readonly isCertain: boolean;
+  /** The nested call in which that one was, as far as is known. */
+  readonly nested: NestedCallName | null;
   /** These had not begun. */
   readonly innocents: readonly PendingCall[];
 }
@@ -76,6 +81,8 @@ export class TransactionIsolate {
   #lastSignMs = 0;
   /** Results have arrived that the committer has not seen yet. */
   #isCommitting = false;
+  /** Where the last call that told it was. */
+  #nested: NestedFrame | null = null;
   /** It waits for an answer of the host. */
   #isAsking = false;
   /** Bytes that belong to the question that follows. */
@@ -215,6 +222,15 @@ export class TransactionIsolate {
         case "progress":
           this.#watchdog.progress(frame.userMs, frame.systemMs);
           break;
+        case "nests": {
+          const pending = this.#find(frame.callId);
+          if (pending !== undefined) this.#events.nests(pending);
+          break;
+        }
+        case "nested":
+          this.#watchdog.progress(frame.userMs, frame.systemMs);
+          this.#nested = frame;
+          break;
         case "deferred":
           this.#defer(frame.callIds);
           break;
@@ -315,11 +331,13 @@ export class TransactionIsolate {
     const [running, ...waiting] = this.#frames;
     this.#frames = [];
     const suspects = running === undefined ? [] : [...running.calls.values()];
+    const nested = this.#nested?.callId === suspects[0]?.call.callId ? this.#nested : null;
     this.#events.ended(this, {
       reason,
       overrun: this.#overrun,
       suspects,
       isCertain: suspects.length === 1 && !running!.wasStolenFrom,
+      nested: nested?.running ?? null,
       innocents: waiting.flatMap((frame) => [...frame.calls.values()]),
     });
   }

@@ -258,7 +258,7 @@ export class Analysis {
       { ...services, instances: new InstanceCache(services.limits) },
       run,
       random,
-      { ...call, kind: "query", depth: 0 },
+      { ...call, kind: "query", depth: 0, nested: null },
     );
     execution.start();
     drive(execution, (problem) => {

@@ -6,6 +6,7 @@ import type { AnalyzedFunction } from "../frames.ts";
 import type { LimitUsage } from "../limit_usage.ts";
 import type { RuntimeLimits } from "../limits.ts";
 import { syscallError } from "../syscall_error.ts";
+import type { NestedCallName } from "../nested_overruns.ts";
 import type { FunctionError, FunctionResult } from "../types.ts";
 import { ExecutionConsole, LogLines } from "./console.ts";
 import { describeThrown, plainError } from "./errors.ts";
@@ -44,6 +45,7 @@ import {
   warnUserTime,
 } from "./limit_warnings.ts";
 import { NestedCall } from "./nested_calls.ts";
+import type { NestedReports } from "./nested_reports.ts";
 import { type ProcessorReading, readProcessor } from "./processor_time.ts";
 import type { RandomStream } from "./random.ts";
 import { runInScope, type Scope } from "./scope.ts";
@@ -61,6 +63,7 @@ export interface ExecutionServices {
   readonly usage: LimitUsage;
   /** Called between syscalls: may tell the host that the top-level call is alive. */
   progress(callId: number, userMs: number, systemMs: number, nowMs: number): void;
+  readonly nestedReports: NestedReports;
 }
 
 export interface ExecutionRequest extends FunctionRequest {
@@ -69,6 +72,8 @@ export interface ExecutionRequest extends FunctionRequest {
   readonly args: string;
   /** 0 for the function that the host called. */
   readonly depth: number;
+  /** Which nested call it is, if the host wants to know. */
+  readonly nested: NestedCallName | null;
 }
 
 /** A syscall whose promise user code holds. */
@@ -105,6 +110,7 @@ export class Execution {
   /** The event loop turned, and so reported unhandled rejections, since JavaScript last ran. */
   #turnTaken = false;
   #nested: { readonly call: NestedCall; readonly operation: PendingOperation } | null = null;
+  #nestedCount = 0;
   #processor: ProcessorReading | null = null;
   /** Until when the time is accounted for. */
   #clockMs = 0;
@@ -147,6 +153,16 @@ export class Execution {
       if (!(error instanceof PlatformError)) throw error;
       this.#fail(platformFailure(error));
     }
+  }
+
+  /** Takes the place of {@link start}: the function overran a limit in an earlier run. */
+  failAsBefore(message: string): void {
+    const { request, run, services } = this;
+    // Of what it read, only its code is known: the result is kept no longer than others that age.
+    run.code.module(request.path.component, request.path.module);
+    run.state.clock.observed = true;
+    this.userMs = services.limits.userTimeMs;
+    this.#fail(plainError(message));
   }
 
   #invoke(): void {
@@ -336,10 +352,14 @@ export class Execution {
 
   #startNested(operation: PendingOperation): Step {
     try {
-      const call = new NestedCall(this, parseSyscallArgs(operation.args));
+      const call = new NestedCall(this, parseSyscallArgs(operation.args), this.#nestedCount++);
+      const { execution } = call;
       this.#nested = { call, operation };
-      call.execution.start();
-      return call.execution;
+      const { nestedReports } = this.services;
+      const failure = nestedReports.begins(this.run.state.call, execution.request.nested);
+      if (failure === null) execution.start();
+      else execution.failAsBefore(failure);
+      return execution;
     } catch (error) {
       operation.reject(userFacing(error));
       return this.#reportRejections();
@@ -359,7 +379,9 @@ export class Execution {
     }
     this.systemMs += execution.userMs + execution.systemMs;
     // Else the host takes the time of one callee after the other for the caller's own.
-    this.services.progress(this.run.state.call.callId, this.userMs, this.systemMs, monotonicMs());
+    const { call: topCall } = this.run.state;
+    this.services.progress(topCall.callId, this.userMs, this.systemMs, monotonicMs());
+    this.services.nestedReports.ended(topCall, this.request.nested, this.userMs, this.systemMs);
     const result = execution.result!;
     if (result.ok) operation.resolve(result.value);
     else operation.reject(syscallError(result.error.text, result.error.data));

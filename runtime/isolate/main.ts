@@ -18,6 +18,7 @@ import { hostRequests } from "./host_requests.ts";
 import { exitProcess, failProcess, nextTurn } from "./host.ts";
 import { InstanceCache } from "./instance_cache.ts";
 import { lockDown } from "./lockdown.ts";
+import { NestedReports } from "./nested_reports.ts";
 import { UploadTokens } from "../upload_tokens.ts";
 import { seedFromHex } from "./random.ts";
 import { Transactions, type TransactionsOptions } from "./transactions.ts";
@@ -63,6 +64,7 @@ function transactionsOptions(init: InitFrame, reader: SnapshotReader): Transacti
     instances: new InstanceCache(runtimeLimits),
     usage,
     progress: reportProgress,
+    nestedReports: new NestedReports((frame) => pipe.send(frame)),
   };
   return {
     isolate: init.isolate,

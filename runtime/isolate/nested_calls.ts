@@ -7,6 +7,7 @@ import type { Transaction } from "../../engine/transaction.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../engine/values/value.ts";
 import { Execution } from "./execution.ts";
 import { resolveAddress } from "./function_address.ts";
+import { nestedCallName } from "./nested_reports.ts";
 import { RandomStream } from "./random.ts";
 import { TransactionRun } from "./transaction_run.ts";
 
@@ -22,8 +23,11 @@ type NestedKind = keyof typeof KIND_NAMES;
 export class NestedCall {
   readonly execution: Execution;
 
-  /** @throws PlatformError when the call is not allowed here or names no function. */
-  constructor(caller: Execution, args: JsonObject) {
+  /**
+   * @param index how many nested calls the caller has begun before
+   * @throws PlatformError when the call is not allowed here or names no function.
+   */
+  constructor(caller: Execution, args: JsonObject, index: number) {
     const { run } = caller;
     const kind = nestedKind(args.udfType, run);
     const path = resolveAddress(args, "runUdf", run.path.component, run.code);
@@ -40,6 +44,10 @@ export class NestedCall {
     const nested = kind === "mutation" ? tx.beginNested() : null;
     const restoreLimits = narrowLimits(tx, args.transactionLimits);
     const seed = caller.random.bytes(SEED_BYTES);
+    const calleeArgs = JSON.stringify([args.args ?? {}]);
+    const name = run.state.call.nested === undefined
+      ? null
+      : nestedCallName(caller.request.nested, index, path, calleeArgs);
     this.execution = new Execution(
       caller.services,
       new TransactionRun(run.state, calleeKind, path, tx, code, null),
@@ -48,8 +56,9 @@ export class NestedCall {
         path,
         kind: calleeKind,
         visibility: "all",
-        args: JSON.stringify([args.args ?? {}]),
+        args: calleeArgs,
         depth,
+        nested: name,
       },
       (ok) => {
         restoreLimits();

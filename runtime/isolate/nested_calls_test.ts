@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { errorOf, LIBRARY, Stand, type TestFunction, type TestIsolate } from "./testing/stand.ts";
 import { valueOf } from "./testing/stand.ts";
+import type { NestedCallName, NestedFrame } from "../nested_overruns.ts";
 
 const CODE = LIBRARY + `
 const texts = async (call) => {
@@ -63,12 +64,25 @@ exports.stampWith = mutation(async (call, { at }) => {
 });
 exports.stamped = mutation((call) => run(call, "mutation", "stampWith", { at: { $commitTs: null } }));
 exports.queryStamp = query(async () => ({ $commitTs: null }));
+exports.addTwice = mutation(async (call) => {
+  const caught = [];
+  for (const text of ["first", "second"]) {
+    await run(call, "mutation", "addBoth", { text }).catch((e) => caught.push(e.message));
+  }
+  return [caught, await run(call, "query", "list")];
+});
+exports.addBoth = mutation(async (call, { text }) => {
+  await run(call, "mutation", "add", { text });
+  await run(call, "mutation", "add", { text: text + " again" });
+});
 exports.child = query(async (call) => call("runUdf", { udfType: "query", reference: "_reference/childComponent/c/m/f", args: {} }));
 exports.noAddress = query(async (call) => call("runUdf", { udfType: "query", args: {} }));
 `;
 
 const MUTATIONS = [
   "add",
+  "addBoth",
+  "addTwice",
   "addAndFail",
   "addBadly",
   "both",
@@ -195,4 +209,38 @@ Deno.test("refused nested calls have the platform's texts", () =>
     );
     const deep = await isolate.run("query", "m:deep", { arguments: [{ n: 0 }] });
     assert.match(String(valueOf(deep)), /Cross component call depth limit exceeded\./);
+  }));
+
+Deno.test("a traced run says where it is; a stopped call fails where it stands, if it is the same", () =>
+  withIsolate(async (isolate) => {
+    const text = "Function execution timed out (maximum duration: 1s)\n";
+    const traced = async (names: NestedCallName[]) => {
+      const stopped = names.map((name) => ({ ...name, message: text.trimEnd() }));
+      isolate.frames.length = 0;
+      // What runs before it wrote is no longer there.
+      isolate.send({ type: "reset", epoch: ++isolate.epoch, upTo: 0 });
+      const result = await isolate.run("mutation", "m:addTwice", { nested: { stopped } });
+      const places = isolate.frames.flatMap((frame) => frame.type === "nested" ? [frame] : []);
+      return { result, value: valueOf(result), places };
+    };
+    const first = await traced([]);
+    const texts = ["first", "first again", "second", "second again"];
+    assert.deepEqual(first.value, [[], texts]);
+    const positions = (places: readonly NestedFrame[]) =>
+      places.map(({ running }) => running?.position ?? "");
+    assert.deepEqual(positions(first.places), [
+      ...["0", "0.0", "0", "0.1", "0", ""],
+      ...["1", "1.0", "1", "1.1", "1", ""],
+      ...["2", ""],
+    ]);
+    const inner = first.places[3]!.running!;
+    assert.deepEqual([inner.position, inner.path.name], ["0.1", "add"]);
+    const second = await traced([inner]);
+    assert.deepEqual(second.value, [[`Uncaught Error: ${text}\n`], texts.slice(2)]);
+    assert.ok(second.result.observedTime);
+    // The same place with other arguments, and the same call elsewhere, run.
+    const others = [{ ...inner, args: "other" }, { ...inner, position: "2.1" }];
+    assert.deepEqual((await traced(others)).value, first.value);
+    const outer = await traced([first.places[0]!.running!, first.places[6]!.running!]);
+    assert.deepEqual(outer.value, [[text, text], []]);
   }));

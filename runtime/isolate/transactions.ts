@@ -228,6 +228,7 @@ export class Transactions {
       notFoundWording: call.notFoundWording,
       args: call.args,
       depth: 0,
+      nested: null,
     };
     const random = new RandomStream(() => seedFromHex(call.seed));
     return new Execution(options.services, run, random, request);

@@ -40,6 +40,15 @@ function run(call: RunCall): RunResult {
       for (const hoard: unknown[] = [];;) hoard.push(new Uint8Array(16_000_000).fill(1));
     case "crash":
       throw new Error("crash");
+    case "nest": {
+      // Loops in its first nested call, if that is not stopped.
+      const { callId, nested, path } = call;
+      send({ type: "nests", callId });
+      if (nested?.stopped.some(({ position }) => position === "0")) break;
+      const running = { position: "0", path, args: "" };
+      if (nested) send({ type: "nested", callId, running, userMs: 0, systemMs: 0 });
+      for (;;);
+    }
     case "spin":
       spin(argument.ms!);
       break;

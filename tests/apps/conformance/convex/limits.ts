@@ -119,6 +119,49 @@ export const spinInAction = action({
   },
 });
 
+/** Writes, and never ends: its caller may go on, without what it wrote. */
+export const writeAndSpin = mutation({
+  args: { text: v.string() },
+  handler: async (ctx, { text }) => {
+    await ctx.db.insert("items", { group: "endless callee", text });
+    spin();
+  },
+});
+const endless = makeFunctionReference<"mutation", { text: string }, null>("limits:writeAndSpin");
+export const passOn = mutation({
+  args: { text: v.string() },
+  handler: async (ctx, args): Promise<null> => {
+    await ctx.db.insert("items", { group: "endless callee", text: "passed on" });
+    return await ctx.runMutation(endless, args);
+  },
+});
+export const callEndless = mutation({
+  args: {},
+  handler: async (ctx) => {
+    const direct = await ctx.runMutation(endless, { text: "a" })
+      .catch((error: Error) => error.message);
+    const passing = makeFunctionReference<"mutation", { text: string }, null>("limits:passOn");
+    const nested = await ctx.runMutation(passing, { text: "b" })
+      .catch((error: Error) => error.message.split("\n")[0]);
+    await ctx.db.insert("items", { group: "endless caller", text: "went on" });
+    return [direct, nested];
+  },
+});
+export const hoard = query({
+  ...once,
+  handler: () => {
+    for (const kept: unknown[] = [];;) kept.push(new Array(1000).fill(0));
+  },
+});
+/** Calls a query that overruns a limit. */
+export const callOverrunning = query({
+  args: { name: v.string(), nonce: v.number() },
+  handler: async (ctx, { name, nonce }): Promise<string> => {
+    const callee = makeFunctionReference<"query", { nonce: number }, string>(name);
+    return await ctx.runQuery(callee, { nonce }).catch((error: Error) => `caught ${error.message}`);
+  },
+});
+
 /** The caller of a function that took too long may go on. */
 export const callSlow = mutation({
   args: { ms: v.number() },
