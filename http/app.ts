@@ -14,6 +14,7 @@ import { addComponentRoutes } from "./component_api.ts";
 import { addDeployRoutes } from "./deploy_api.ts";
 import { addEnvironmentRoutes } from "./environment_api.ts";
 import { errorResponse } from "./errors.ts";
+import { headOf } from "./head.ts";
 import { HandlerDeadline } from "./handler_deadline.ts";
 import { addFunctionRoutes } from "./functions_api.ts";
 import { addLogRoutes } from "./logs_api.ts";
@@ -71,9 +72,9 @@ export function createApiApp(deployment: Deployment): HttpHandler {
       return withDeprecation(request, errorResponse(error, deployment.log, request));
     }
     if (request.method === "OPTIONS") return preflightResponse(request);
+    const isHead = request.method === "HEAD";
     let response: Response;
     try {
-      const isHead = request.method === "HEAD";
       const handled = route(request, { client, clientAddress, isHead });
       // An upload takes as long as its sender needs.
       response = await (path === UPLOAD_PATH ? handled : deadline.bound(handled));
@@ -86,7 +87,7 @@ export function createApiApp(deployment: Deployment): HttpHandler {
       response.headers.set("x-convex-deprecation-message", deprecation.message);
     }
     allowOrigin(request, response);
-    return response;
+    return isHead ? await headOf(response) : response;
   };
 }
 

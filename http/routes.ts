@@ -41,7 +41,7 @@ export class Routes {
       throw error;
     });
     return (request, bindings) =>
-      // Hono would answer HEAD with no body, and so with a length of 0; Deno leaves a body out.
+      // Hono would answer HEAD with a length of 0, whatever the length of the body it drops.
       app.fetch(bindings.isHead ? new Request(request, { method: "GET" }) : request, bindings);
   }
 }

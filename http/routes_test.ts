@@ -28,7 +28,7 @@ async function ask(method: string, url: string) {
 Deno.test("known paths, other methods and unknown paths", async () => {
   assert.deepEqual(await ask("GET", "/api/query?x=1"), { status: 200, allow: null, text: "got" });
   assert.deepEqual(await ask("POST", "/api/query"), { status: 200, allow: null, text: "posted" });
-  // Deno sends the head alone, with the length of what GET would give.
+  // The length is still to be taken.
   assert.deepEqual(await ask("HEAD", "/api/query"), { status: 200, allow: null, text: "got" });
   const wrongMethod = { status: 405, allow: "GET,POST,HEAD", text: "" };
   assert.deepEqual(await ask("DELETE", "/api/query"), wrongMethod);

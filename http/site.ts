@@ -16,6 +16,7 @@ import { randomRequestId } from "../sync/request_id.ts";
 import type { HttpHandler } from "./app.ts";
 import { errorResponse, jsonResponse } from "./errors.ts";
 import { readForwarding, requireHost } from "./forwarding.ts";
+import { headOf } from "./head.ts";
 import { HandlerDeadline } from "./handler_deadline.ts";
 import { peerOf } from "./peer.ts";
 import { getPath } from "./routes.ts";
@@ -79,7 +80,7 @@ export function createSiteApp(deployment: Deployment, options: SiteOptions = {})
     try {
       return await deadline.bound(handle(request, info));
     } catch (error) {
-      return errorResponse(error, deployment.log, request);
+      return await forMethod(request, errorResponse(error, deployment.log, request));
     }
   };
 }
@@ -106,9 +107,15 @@ function answer(
       },
     }).then(({ result }: ActionOutcome) => {
       // Changes nothing if the action has answered already.
-      if (!result.ok) resolve(failure(result.error, call, deployment.redact));
+      if (result.ok) return;
+      resolve(forMethod(request, failure(result.error, call, deployment.redact)));
     }, reject);
   });
+}
+
+/** An answer that is not the action's own, which has seen the method. */
+function forMethod({ method }: Request, response: Response): Response | Promise<Response> {
+  return method === "HEAD" ? headOf(response) : response;
 }
 
 function toResponse(

@@ -63,8 +63,12 @@ Deno.test("routes, methods and what the handler sees of the request", async () =
   assert.deepEqual(await head(`${siteUrl}/none`), [404, `${"No matching routes found".length}`]);
   // Nobody knows how long it will be.
   assert.deepEqual(await head(`${siteUrl}/bytes?count=${MEBIBYTE}`), [200, null]);
-  const described: Described = await (await fetch(`${siteUrl}/describe`)).json();
-  assert.equal(described.method, "GET");
+  const [, failure] = await text(`${siteUrl}/fail`);
+  assert.deepEqual(await head(`${siteUrl}/fail`), [500, `${failure.length}`]);
+  const [, version] = await text(`${server.url}/version`);
+  assert.deepEqual(await head(`${server.url}/version`), [200, `${version.length}`]);
+  const query = `${server.url}/api/query`;
+  assert.deepEqual(await head(query), [400, `${(await text(query))[1].length}`]);
 
   assert.deepEqual(await text(`${siteUrl}/tree/a`), [200, "tree"]);
   assert.deepEqual(await text(`${siteUrl}/tree/deep/a`), [200, "deep"]);
