@@ -1,7 +1,16 @@
 // Scheduled functions through the official client: what they do, and what their documents say. What
 // is left of them after kills: crash/service_rounds.ts.
 import assert from "node:assert/strict";
-import { action, httpClient, LiveClient, mutation, post, query } from "./harness/clients.ts";
+import {
+  action,
+  asAdmin,
+  httpClient,
+  LiveClient,
+  mutation,
+  post,
+  query,
+} from "./harness/clients.ts";
+import { logEntries } from "./harness/function_log.ts";
 import { serverWithApp } from "./harness/pushed_app.ts";
 import type { Server } from "./harness/server.ts";
 
@@ -13,7 +22,12 @@ interface Job {
   readonly args: readonly { readonly key: string }[];
   readonly scheduledTime: number;
   readonly completedTime?: number;
-  readonly state: { readonly kind: string; readonly error?: string };
+  readonly state: {
+    readonly kind: string;
+    readonly error?: string;
+    readonly request_id?: string;
+    readonly execution_id?: string;
+  };
 }
 
 async function schedule(
@@ -67,10 +81,18 @@ Deno.test("scheduled functions", async (t) => {
     assert.deepEqual(await marks(server), ["one"]);
   });
 
+  await t.step("a default export, with arguments of every type", async () => {
+    const args = { number: 2n ** 60n, bytes: new Uint8Array([1, 2, 3]).buffer };
+    const id = await http.mutation(mutation("jobs:scheduleCall"), { name: "jobs:default", args });
+    const done = await jobIn(live, id, "success");
+    assert.equal(done.name, "jobs.js:default");
+    assert.deepEqual(done.args, [args]);
+    assert.ok((await marks(server)).includes(`${2n ** 60n} 3`));
+  });
+
   await t.step("it waits for its time", async () => {
     const before = Date.now();
     const [id] = await schedule(server, "mark", ["later"], 400);
-    assert.equal((await job(server, id!)).state.kind, "pending");
     const done = await jobIn(live, id!, "success");
     assert.ok(done.completedTime! - before >= 400);
   });
@@ -108,6 +130,14 @@ Deno.test("scheduled functions", async (t) => {
     const [id] = await schedule(server, "marks", ["query"]);
     const failed = await jobIn(live, id!, "failed");
     assert.match(failed.state.error!, /jobs\.js:marks/);
+  });
+
+  await t.step("arguments are checked when it runs, and it is not tried again", async () => {
+    const call = { name: "jobs:mark", args: { key: 7 } };
+    const id = await http.mutation(mutation("jobs:scheduleCall"), call);
+    const failed = await jobIn(live, id, "failed");
+    assert.match(failed.state.error!, /ArgumentValidationError: .*\n?Path: \.key/);
+    assert.ok(failed.completedTime! >= failed.scheduledTime);
   });
 
   await t.step("it sees itself in progress, and nobody signed in", async () => {
@@ -156,18 +186,56 @@ Deno.test("scheduled functions", async (t) => {
   });
 
   await t.step("children of a cancelled action are born cancelled", async () => {
-    const [id] = await schedule(server, "slowAction", ["slow/700"]);
+    const [id] = await schedule(server, "awaitsMark", ["slow"]);
     const running = await jobIn(live, id!, "inProgress");
     assert.equal(running.completedTime, undefined);
     await http.mutation(mutation("jobs:cancel"), { id: id! });
     assert.equal((await job(server, id!)).state.kind, "canceled");
+    await schedule(server, "mark", ["slow go"]);
     const watched = live.watch("jobs:marks");
-    await watched.until((keys) => (keys as string[]).includes("slow/700 ended"));
+    await watched.until((keys) => (keys as string[]).includes("slow ended"));
     watched.stop();
     const jobs: Job[] = await http.query(query("jobs:jobsOf"), { name: "jobs.js:mark" });
-    const child = jobs.find(({ args }) => args[0]!.key === "slow/700 child");
+    const child = jobs.find(({ args }) => args[0]!.key === "slow child");
     assert.equal(child?.state.kind, "canceled");
     assert.equal((await job(server, id!)).state.kind, "canceled", "its result is discarded");
+  });
+
+  await t.step("an action may cancel itself, and runs on", async () => {
+    const [id] = await schedule(server, "cancelsItself", ["self-cancelled"]);
+    const watched = live.watch("jobs:marks");
+    await watched.until((keys) => (keys as string[]).includes("self-cancelled ended"));
+    watched.stop();
+    assert.equal((await jobIn(live, id!, "canceled")).state.kind, "canceled");
+    const children: Job[] = await http.query(query("jobs:jobsOf"), { name: "jobs.js:mark" });
+    const child = children.find(({ args }) => args[0]!.key === "self-cancelled child");
+    assert.equal(child?.state.kind, "canceled");
+    assert.equal(child?.scheduledTime, child?.completedTime);
+  });
+
+  await t.step("an action that a crash cut off has failed, and is not run again", async () => {
+    const [id] = await schedule(server, "slowAction", ["killed/600000"]);
+    const { state } = await jobIn(live, id!, "inProgress");
+    const watched = live.watch("jobs:marks");
+    await watched.until((keys) => (keys as string[]).includes("killed/600000 began"));
+    watched.stop();
+    await server.kill();
+    await server.restart();
+    const failed = await jobIn(live, id!, "failed");
+    assert.deepEqual(failed.state, {
+      kind: "failed",
+      error: "Transient error while executing action",
+    });
+    const entry = (await logEntries(server)).find(({ error }) => error === failed.state.error);
+    assert.deepEqual(
+      [entry?.identifier, entry?.requestId, entry?.executionId],
+      ["jobs:slowAction", state.request_id, state.execution_id],
+      "the execution that its document named",
+    );
+    assert.equal(
+      (await marks(server)).filter((key) => key === "killed/600000 began").length,
+      1,
+    );
   });
 
   await t.step("administrators cancel by function and by id", async () => {
@@ -182,6 +250,13 @@ Deno.test("scheduled functions", async (t) => {
     assert.equal((await post(`${api}/cancel_all_jobs`, body, headers)).status, 200);
     assert.equal((await job(server, two!)).state.kind, "canceled");
     assert.equal((await job(server, other!)).state.kind, "pending");
+    // Bounds of the time, in nanoseconds, the end exclusive.
+    const { scheduledTime } = await job(server, other!);
+    const before = { endNextTs: Math.floor(scheduledTime) * 1e6 };
+    assert.equal((await post(`${api}/cancel_all_jobs`, before, headers)).status, 200);
+    const after = { startNextTs: Math.ceil(scheduledTime + 1) * 1e6 };
+    assert.equal((await post(`${api}/cancel_all_jobs`, after, headers)).status, 200);
+    assert.equal((await job(server, other!)).state.kind, "pending");
     assert.equal((await post(`${api}/cancel_all_jobs`, {}, headers)).status, 200);
     assert.equal((await job(server, other!)).state.kind, "canceled");
     const table = `${api}/delete_scheduled_functions_table`;
@@ -191,13 +266,15 @@ Deno.test("scheduled functions", async (t) => {
     const { items } = await log.json();
     const app = { component_id: null, component: "" };
     assert.deepEqual(
-      items.slice(-4).map((item: { action: string; metadata: unknown }) => [
+      items.slice(-6).map((item: { action: string; metadata: unknown }) => [
         item.action,
         item.metadata,
       ]),
       [
         ["cancel_scheduled_function", { ...app, scheduled_function_id: one }],
         ["cancel_all_scheduled_functions", { ...app, function_path: "jobs.js:mark" }],
+        ["cancel_all_scheduled_functions", { ...app, function_path: null }],
+        ["cancel_all_scheduled_functions", { ...app, function_path: null }],
         ["cancel_all_scheduled_functions", { ...app, function_path: null }],
         ["delete_scheduled_jobs_table", app],
       ],
@@ -213,16 +290,15 @@ Deno.test("scheduled functions", async (t) => {
         const { limits } = await (await fetch(url, { headers })).json();
         return limits.scheduledFunctionsRunning;
       };
-      const { highest, ...rest } = await running();
-      assert.deepEqual(rest, { limit: 3, unit: "functions" }, "what --limits says");
-      assert.ok(highest >= 1 && highest <= 3, `${highest} ran at once`);
+      const { limit, unit } = await running();
+      assert.deepEqual([limit, unit], [3, "functions"], "what --limits says");
       const changed = await post(url, { scheduledFunctionsRunning: 1 }, headers);
       assert.equal(changed.status, 200, changed.text);
       assert.equal((await running()).limit, 1);
       // One action runs; the others wait for its place.
       const ids = await schedule(server, "slowAction", ["one/200", "two/200", "three/200"]);
-      const times = [];
-      for (const id of ids) times.push(await jobIn(live, id, "success"));
+      for (const id of ids) await jobIn(live, id, "success");
+      assert.equal((await running()).highest, 1);
       const inOrder = await marks(server);
       const places = ["one", "two", "three"].flatMap((key) =>
         ["began", "ended"].map((part) => inOrder.indexOf(`${key}/200 ${part}`))
@@ -236,26 +312,46 @@ Deno.test("scheduled functions", async (t) => {
   );
 
   await t.step("the log says who called", async () => {
-    const headers = { authorization: `Convex ${server.adminKey}` };
-    const response = await fetch(`${server.url}/api/stream_udf_execution?cursor=0`, { headers });
-    const { entries } = await response.json();
-    const ofScheduler = entries.filter((entry: { caller?: string }) =>
-      entry.caller === "Scheduler"
-    );
-    const named = (identifier: string) =>
-      ofScheduler.find((entry: { identifier: string }) => entry.identifier === identifier);
+    await schedule(server, "mark", ["for the log"]);
+    const [id] = await schedule(server, "throws", ["for the log"]);
+    await jobIn(live, id!, "failed");
+    const ofScheduler = (await logEntries(server)).filter(({ caller }) => caller === "Scheduler");
+    const named = (name: string) => ofScheduler.find(({ identifier }) => identifier === name)!;
     assert.equal(named("jobs:mark").udfType, "Mutation");
     assert.equal(named("jobs:slowAction").udfType, "Action");
-    assert.match(named("jobs:throws").error, /no reason/);
+    assert.equal(named("jobs:slowAction").identityType, "unknown");
+    assert.match(named("jobs:throws").error!, /no for the log/);
   });
 
-  await t.step("a paused deployment keeps its jobs for later", async () => {
-    const headers = { authorization: `Convex ${server.adminKey}` };
-    const [id] = await schedule(server, "mark", ["paused"], 300);
-    await post(`${server.url}/api/v1/pause_deployment`, {}, headers);
-    await new Promise((resolve) => setTimeout(resolve, 700));
-    await post(`${server.url}/api/v1/unpause_deployment`, {}, headers);
-    const done = await jobIn(live, id!, "success");
-    assert.ok(done.completedTime! - done.scheduledTime > 300, "it waited for the end of the pause");
-  });
+  await t.step(
+    "a paused deployment keeps its jobs for later; calls of running actions fail",
+    async () => {
+      const headers = { authorization: `Convex ${server.adminKey}` };
+      const admin = asAdmin(httpClient(server), server);
+      const [running] = await schedule(server, "untilRefused", ["running"]);
+      await jobIn(live, running!, "inProgress");
+      // Once more with a longer delay if the job was faster than the pause.
+      for (let delayMs = 300;; delayMs *= 2) {
+        const [id] = await schedule(server, "mark", ["paused"], delayMs);
+        await post(`${server.url}/api/v1/pause_deployment`, {}, headers);
+        const pausedAt = Date.now();
+        await new Promise((resolve) => setTimeout(resolve, delayMs + 100));
+        // As the dashboard and `convex data` read the table.
+        const { page } = await admin.query(query("_system/cli/tableData"), {
+          table: "_scheduled_functions",
+          order: "desc",
+          paginationOpts: { numItems: 10, cursor: null },
+        });
+        const [{ state }] = page.filter(({ _id }: Job) => _id === id);
+        await post(`${server.url}/api/v1/unpause_deployment`, {}, headers);
+        const done = await jobIn(live, id!, "success");
+        if (done.completedTime! < pausedAt) continue;
+        assert.deepEqual(state, { kind: "pending" });
+        assert.ok(done.completedTime! > pausedAt + delayMs, "it waited for the end of the pause");
+        break;
+      }
+      const { state } = await jobIn(live, running!, "failed");
+      assert.match(state.error!, /Cannot run functions while this deployment is paused\. Resume/);
+    },
+  );
 });

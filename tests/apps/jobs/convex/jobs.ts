@@ -2,6 +2,7 @@
 import {
   actionGeneric,
   type DataModelFromSchemaDefinition,
+  type GenericActionCtx,
   internalActionGeneric,
   internalMutationGeneric,
   makeFunctionReference,
@@ -45,6 +46,12 @@ export const scheduleTimes = mutation({
     }
     return ids;
   },
+});
+
+/** Schedules a function with any arguments. */
+export const scheduleCall = mutation({
+  args: { name: v.string(), args: v.any() },
+  handler: (ctx, { name, args }) => ctx.scheduler.runAfter(0, reference(name), args),
 });
 
 export const scheduleAt = mutation({
@@ -106,20 +113,68 @@ export const cancelKey = internalMutation({
   handler: async (ctx, { key }) => await ctx.scheduler.cancel(key as never),
 });
 
+/** The end of an action: schedules a mark, through a mutation, and notes that it ended. */
+async function endWithChild(ctx: GenericActionCtx<DataModel>, key: string): Promise<void> {
+  await ctx.runMutation(makeFunctionReference<"mutation">("jobs:schedule"), {
+    name: "jobs:mark",
+    keys: [`${key} child`],
+    delayMs: 0,
+    fails: false,
+  });
+  await ctx.runMutation(makeFunctionReference<"mutation">("jobs:mark"), { key: `${key} ended` });
+}
+
 /** Notes that it began, waits as long as the key says (`name/ms`), and schedules a child. */
 export const slowAction = internalActionGeneric({
   args: { key: v.string() },
   handler: async (ctx, { key }) => {
     await ctx.runMutation(makeFunctionReference<"mutation">("jobs:mark"), { key: `${key} began` });
     await new Promise((resolve) => setTimeout(resolve, Number(key.split("/")[1])));
-    const child = await ctx.runMutation(makeFunctionReference<"mutation">("jobs:schedule"), {
-      name: "jobs:mark",
-      keys: [`${key} child`],
-      delayMs: 0,
-      fails: false,
+    await endWithChild(ctx, key);
+  },
+});
+
+/** Waits for the mark `key go`, then schedules a child. */
+export const awaitsMark = internalActionGeneric({
+  args: { key: v.string() },
+  handler: async (ctx, { key }) => {
+    const countMarks = makeFunctionReference<"query">("jobs:countMarks");
+    while (await ctx.runQuery(countMarks, { prefix: `${key} go` }) === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await endWithChild(ctx, key);
+  },
+});
+
+/** Calls a mutation again and again, until that fails. */
+export const untilRefused = internalActionGeneric({
+  args: { key: v.string() },
+  handler: async (ctx, { key }) => {
+    for (;;) {
+      await ctx.runMutation(makeFunctionReference<"mutation">("jobs:mark"), { key });
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  },
+});
+
+/** Cancels the action that it is run by, then schedules. */
+export const cancelsItself = internalActionGeneric({
+  args: { key: v.string() },
+  handler: async (ctx, { key }) => {
+    const jobs = await ctx.runQuery(makeFunctionReference<"query">("jobs:jobsOf"), {
+      name: "jobs.js:cancelsItself",
     });
+    for (const { _id } of jobs) await ctx.scheduler.cancel(_id);
+    await ctx.scheduler.runAfter(0, reference("jobs:mark"), { key: `${key} child` });
     await ctx.runMutation(makeFunctionReference<"mutation">("jobs:mark"), { key: `${key} ended` });
-    return child;
+  },
+});
+
+/** The default export can be scheduled like any other. */
+export default internalMutation({
+  args: { number: v.int64(), bytes: v.bytes() },
+  handler: async (ctx, { number, bytes }) => {
+    await ctx.db.insert("marks", { key: `${number} ${bytes.byteLength}`, at: Date.now() });
   },
 });
 
