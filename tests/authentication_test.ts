@@ -102,14 +102,20 @@ function signIn(client: ConvexClient, fetchToken: (force: boolean) => Promise<st
 Deno.test("every kind of function sees the caller, also through others; scheduled ones do not", async () => {
   const client = httpClient(server);
   assert.equal(await client.query(query("who:asQuery")), null);
-  client.setAuth(await issuer.sign({ email_verified: true, org: { id: 1 } }));
+  const token = await issuer.sign({ email_verified: true, org: { id: 1 } });
+  client.setAuth(token);
   const identity = { ...ada(), emailVerified: true, org: { id: 1 } };
   assert.deepEqual(await client.query(query("who:asQuery")), identity);
   assert.deepEqual(await client.mutation(mutation("who:asMutation")), identity);
   assert.deepEqual(await client.action(action("who:asAction")), identity);
   assert.deepEqual(await client.query(query("who:inQuery")), identity);
   assert.deepEqual(await client.mutation(mutation("who:inMutation")), [identity, identity]);
-  assert.deepEqual(await client.action(action("who:inAction")), [identity, identity, identity]);
+  const thrice = [identity, identity, identity];
+  assert.deepEqual(await client.action(action("who:inAction")), thrice);
+  for (const [path, seen] of [["/who", identity], ["/nested", thrice]] as const) {
+    const [status, text] = await bearer(path, token);
+    assert.deepEqual([status, JSON.parse(text)], [200, seen]);
+  }
   await client.mutation(mutation("who:schedule"), { by: "http" });
   await using live = new LiveClient(server);
   assert.deepEqual(

@@ -1,5 +1,5 @@
 // The server as its own issuer, and an HTTP action that asks who calls.
-import { httpActionGeneric as httpAction, httpRouter } from "convex/server";
+import { httpActionGeneric as httpAction, httpRouter, makeFunctionReference } from "convex/server";
 
 const http = httpRouter();
 
@@ -29,6 +29,18 @@ http.route({
       return new Response((error as Error).message, { status: 401 });
     }
   }),
+});
+
+http.route({
+  path: "/nested",
+  method: "GET",
+  handler: httpAction(async (ctx) =>
+    Response.json([
+      await ctx.runQuery(makeFunctionReference<"query">("who:asQuery")),
+      await ctx.runMutation(makeFunctionReference<"mutation">("who:asMutation")),
+      await ctx.runAction(makeFunctionReference<"action">("who:asAction")),
+    ])
+  ),
 });
 
 http.route({
