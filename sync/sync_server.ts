@@ -8,8 +8,8 @@ import { type ClientVersion, understandsChunks } from "./client_version.ts";
 import { REAL_CLOCK, type SyncClock } from "./clock.ts";
 import type { CommitSource } from "./commit_source.ts";
 import { CLOSE_GOING_AWAY, CLOSE_TRY_AGAIN_LATER, type Ending } from "./ending.ts";
-import type { SessionSocket } from "./outbox.ts";
 import { isSystemModule } from "./function_path.ts";
+import { OpenSocket } from "./open_socket.ts";
 import { QUERY_CACHE_BYTES_MAX, QueryCache, type QueryCacheStats } from "./query_cache.ts";
 import type { CachedQueryListener } from "./query_set.ts";
 import { QueryKey } from "./query_key.ts";
@@ -166,29 +166,12 @@ export class SyncServer {
     }
     const session: Session = new Session({
       environment: this.#environment,
-      socket: new OpenSocket(socket),
+      socket: new OpenSocket(socket, this.#environment.clock),
       connection: { ...connection, id: `connection ${++this.#lastConnection}` },
       understandsChunks: understandsChunks(client),
       onEnd: () => this.#sessions.delete(session),
     });
     this.#sessions.add(session);
     return session;
-  }
-}
-
-/** A WebSocket that may close at any moment: what is sent to it then is dropped. */
-class OpenSocket implements SessionSocket {
-  constructor(readonly socket: WebSocket) {}
-
-  get bufferedAmount(): number {
-    return this.socket.bufferedAmount;
-  }
-
-  send(text: string): void {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(text);
-  }
-
-  close(code?: number, reason?: string): void {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.close(code, reason);
   }
 }

@@ -1,6 +1,7 @@
 // The front door with real sockets.
 
 import assert from "node:assert/strict";
+import { userError } from "../engine/errors.ts";
 import type { FunctionCall } from "../runtime/types.ts";
 import { socketClientVersion } from "./client_version.ts";
 import { SyncServer } from "./sync_server.ts";
@@ -63,6 +64,47 @@ Deno.test("sockets and HTTP queries share results; closing says so with 1001", a
   await sync.close();
   assert.equal((await closed).code, 1001);
   assert.equal(sync.stats().sessions, 0);
+  await server.shutdown();
+});
+
+Deno.test("a client learns why its connection ends, whatever else it has sent meanwhile", async () => {
+  const { backend } = new FakeWorld();
+  const sync = new SyncServer({
+    engine: backend,
+    runner: backend,
+    authenticate: () => Promise.reject(userError("BadToken", "no good token")),
+  });
+  const server = Deno.serve({ port: 0, onListen() {} }, (request) => {
+    const { socket, response } = Deno.upgradeWebSocket(request);
+    sync.accept(socket, socketClientVersion(null, "1.48.0"), { ip: null, userAgent: null });
+    return response;
+  });
+  const modify = (baseVersion: number, newVersion: number) =>
+    JSON.stringify({ type: "ModifyQuerySet", baseVersion, newVersion, modifications: [] });
+  const event = JSON.stringify({ type: "Event", eventType: "x", event: null });
+  const token = { type: "Authenticate", tokenType: "User", value: "a.b.c", baseVersion: 0 };
+  const cases: [frame: string | Uint8Array<ArrayBuffer>, last: string | undefined, code: number][] =
+    [
+      ["nonsense", "FatalError", 1005],
+      [modify(5, 6), "FatalError", 1005],
+      [JSON.stringify(token), "AuthError", 1005],
+      [modify(0, 0), undefined, 1011],
+      [new Uint8Array([1]), undefined, 1011],
+    ];
+  for (const [frame, last, code] of cases) {
+    const socket = new WebSocket(`ws://127.0.0.1:${server.addr.port}`);
+    const types: string[] = [];
+    socket.onmessage = ({ data }) => types.push(JSON.parse(data).type);
+    const closed = new Promise<CloseEvent>((resolve) => socket.onclose = resolve);
+    await new Promise((resolve) => socket.onopen = resolve);
+    // So many that the rest has arrived when the wrong one is read.
+    for (let i = 0; i < 100; i++) socket.send(event);
+    socket.send(frame);
+    for (let i = 0; i < 100; i++) socket.send(event);
+    assert.equal((await closed).code, code, String(frame));
+    assert.deepEqual(types, last === undefined ? [] : [last]);
+  }
+  await sync.close();
   await server.shutdown();
 });
 
