@@ -61,6 +61,26 @@ Deno.test("frames are mapped to the developer's files", async () => {
   }
 });
 
+Deno.test("an error is shown from a module whose source map would fill the heap if it were decoded", async () => {
+  const code = LIBRARY + BODY;
+  const { mappings, ...map } = JSON.parse(lineMap(code));
+  // Code that is left of everything, in the developer's first line too.
+  const segments = "AAAA,".repeat(1_500_000);
+  const sourceMap = JSON.stringify({ ...map, mappings: segments + mappings });
+  const functions: Record<string, TestFunction> = { make: { udfType: "Query" } };
+  const stand = await Stand.open({ "m.js": { code, sourceMap, functions } });
+  try {
+    const isolate = await stand.isolate();
+    const make = errorOf(await isolate.run("query", "m:make")).split("\n");
+    assert.deepEqual(make.slice(0, 2), [
+      "Uncaught Error: made",
+      `    at new Thing (../convex/m.ts:${LINES_BEFORE + 3}:1)`,
+    ]);
+  } finally {
+    await stand.close();
+  }
+});
+
 Deno.test("frames without a source map are dropped", async () => {
   const functions: Record<string, TestFunction> = { fail: { udfType: "Query" } };
   const stand = await Stand.open({ "m.js": { code: LIBRARY + BODY, functions } });

@@ -88,9 +88,11 @@ function functionPosition(module: PreparedModule, text: string): SourcePosition 
   const code = module.environment === "node" ? module.source : module.code;
   const offset = code.indexOf(text);
   if (offset < 0 || code.indexOf(text, offset + 1) >= 0) return null;
-  const before = code.slice(0, offset);
-  const lineStart = before.lastIndexOf("\n") + 1;
-  const line = before.split("\n").length;
+  let line = 1;
+  let lineStart = 0;
+  for (let end; (end = code.indexOf("\n", lineStart)) >= 0 && end < offset; lineStart = end + 1) {
+    line++;
+  }
   const original = originalPositionIn(module, { line, column: offset - lineStart });
   if (original === null) return null;
   return { path: module.path, start_lineno: original.line, start_col: original.column };

@@ -1,7 +1,7 @@
 // From a position in the code that runs back to the developer's file: first through the map of the
 // CommonJS transform, then through the map that the CLI pushed.
 
-import { originalPositionFor, TraceMap } from "@jridgewell/trace-mapping";
+import { type OriginalPosition, type Position, SourceMapText } from "./source_map_text.ts";
 
 /** The texts that a script's positions are mapped with. */
 export interface ScriptMaps {
@@ -11,22 +11,12 @@ export interface ScriptMaps {
   readonly sourceMap: string | null;
 }
 
-/** Lines count from 1, columns from 0. */
-export interface Position {
-  readonly line: number;
-  readonly column: number;
-}
-
-export interface OriginalPosition extends Position {
-  /** As written in the source map. */
-  readonly source: string;
-}
-
-/** Parsed maps that are kept; they are only needed for errors. */
-const PARSED_MAPS_MAX = 64;
+/** Characters of maps that are kept ready for lookups; they are only needed for errors. */
+const READY_LENGTH_MAX = 8 * 1024 * 1024;
 
 const scripts = new Map<string, ScriptMaps>();
-const parsed = new Map<string, TraceMap | null>();
+const ready = new Map<string, SourceMapText | null>();
+let readyLength = 0;
 
 /** Makes positions in the script with that file name mappable. */
 export function registerScript(fileName: string, maps: ScriptMaps): void {
@@ -34,9 +24,10 @@ export function registerScript(fileName: string, maps: ScriptMaps): void {
 }
 
 export function forgetScript(fileName: string): void {
+  const maps = scripts.get(fileName);
   scripts.delete(fileName);
-  parsed.delete(`${fileName} code`);
-  parsed.delete(`${fileName} source`);
+  forgetMap(`${fileName} code`, maps?.codeMap);
+  forgetMap(`${fileName} source`, maps?.sourceMap);
 }
 
 /** Where the developer wrote it; null if that is unknown. */
@@ -63,24 +54,28 @@ export function originalPositionIn(
 }
 
 function lookUp(key: string, map: string, position: Position): OriginalPosition | null {
-  const traceMap = parse(key, map);
-  if (traceMap === null) return null;
-  const found = originalPositionFor(traceMap, position);
-  if (found.source === null) return null;
-  return { source: found.source, line: found.line, column: found.column };
+  return readyMap(key, map)?.find(position) ?? null;
 }
 
-/** The parsed map; null if it is not a source map. */
-function parse(key: string, map: string): TraceMap | null {
-  let traceMap = parsed.get(key);
-  if (traceMap === undefined) {
+/** The map, ready for lookups; null if it is not a source map. */
+function readyMap(key: string, text: string): SourceMapText | null {
+  let map = ready.get(key);
+  if (map === undefined) {
     try {
-      traceMap = new TraceMap(map);
+      map = new SourceMapText(text);
     } catch {
-      traceMap = null;
+      map = null;
     }
-    if (parsed.size >= PARSED_MAPS_MAX) parsed.clear();
-    parsed.set(key, traceMap);
+    if (readyLength + text.length > READY_LENGTH_MAX) {
+      ready.clear();
+      readyLength = 0;
+    }
+    ready.set(key, map);
+    readyLength += text.length;
   }
-  return traceMap;
+  return map;
+}
+
+function forgetMap(key: string, text: string | null | undefined): void {
+  if (ready.delete(key)) readyLength -= text?.length ?? 0;
 }
