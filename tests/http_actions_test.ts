@@ -1,7 +1,7 @@
 // HTTP actions through both ports: routes, requests and answers as they are on the wire.
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { httpClient, LiveClient, query } from "./harness/clients.ts";
+import { httpClient, LiveClient, mutation, query } from "./harness/clients.ts";
 import { logEntries } from "./harness/function_log.ts";
 import { serverWithApp } from "./harness/pushed_app.ts";
 import { Server } from "./harness/server.ts";
@@ -29,6 +29,46 @@ interface Described {
 async function text(url: string, init?: RequestInit): Promise<[number, string]> {
   const response = await fetch(url, init);
   return [response.status, await response.text()];
+}
+
+/** A request whose body is sent as fast as the server takes it. */
+async function sendingTo(server: Server, path: string, size: number) {
+  const { hostname, port } = new URL(server.siteUrl);
+  const connection = await Deno.connect({ hostname, port: Number(port) });
+  const head = `POST ${path} HTTP/1.1\r\nHost: ${hostname}\r\nContent-Length: ${size}\r\n\r\n`;
+  await connection.write(new TextEncoder().encode(head));
+  let accepted = 0;
+  const chunk = new Uint8Array(65_536);
+  const sending = (async () => {
+    while (accepted < size) {
+      accepted += await connection.write(
+        chunk.subarray(0, Math.min(chunk.length, size - accepted)),
+      );
+    }
+  })().catch(() => {});
+  const reply = (async () => {
+    let received = "";
+    // The answers are JSON objects.
+    while (!received.endsWith("}")) {
+      const buffer = new Uint8Array(1024);
+      const count = await connection.read(buffer);
+      if (count === null) break;
+      received += new TextDecoder().decode(buffer.subarray(0, count));
+    }
+    return received;
+  })();
+  return {
+    reply,
+    /** How much the server has taken when it takes no more, or all. */
+    async stalled(): Promise<number> {
+      for (let before = -1; before !== accepted && accepted < size;) {
+        before = accepted;
+        await Promise.race([sending, new Promise((resolve) => setTimeout(resolve, 1000))]);
+      }
+      return accepted;
+    },
+    close: () => connection.close(),
+  };
 }
 
 Deno.test("routes, methods and what the handler sees of the request", async () => {
@@ -280,6 +320,24 @@ Deno.test("bodies stream both ways, with back-pressure and a limit on the answer
     },
   });
   assert.deepEqual(await send(ofUnknownLength), { bytes: 20 * MEBIBYTE });
+
+  // What an action does not read stays with the sender; once it has answered, the rest goes nowhere.
+  const residentBytes = await server.residentBytes();
+  await using live = new LiveClient(server);
+  const events = live.watch("events:list");
+  const sending = await sendingTo(server, "/late", 64 * MEBIBYTE);
+  await events.until((list) => (list as string[]).includes("not reading"), PATIENCE_MS);
+  const accepted = await sending.stalled();
+  assert.ok(accepted < 32 * MEBIBYTE, `${accepted} bytes were taken`);
+  await httpClient(server).mutation(mutation("events:say"), { text: "read now" });
+  assert.match(await sending.reply, new RegExp(`\\{"bytes":${64 * MEBIBYTE}\\}$`));
+  sending.close();
+  const answered = await sendingTo(server, "/ok", 200 * MEBIBYTE);
+  assert.match(await answered.reply, /^HTTP\/1\.1 200 /);
+  await answered.stalled();
+  answered.close();
+  const grown = await server.residentBytes() - residentBytes;
+  assert.ok(grown < 100 * MEBIBYTE, `the host has grown by ${grown} bytes`);
 
   // Who does not read gets no more than the buffers on the way hold.
   const unread = await fetch(`${siteUrl}/bytes?count=${18 * MEBIBYTE}`);

@@ -5,6 +5,7 @@ import { ConvexError } from "convex/values";
 
 const http = httpRouter();
 const addEvent = makeFunctionReference<"mutation", { text: string }, null>("events:add");
+const listEvents = makeFunctionReference<"query", Record<string, never>, string[]>("events:list");
 const encoder = new TextEncoder();
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -128,19 +129,30 @@ http.route({
   }),
 });
 
-/** Counts the bytes of the request, without keeping them. */
+/** The number of bytes of the request, which are not kept. */
+async function count(request: Request): Promise<number> {
+  let bytes = 0;
+  const reader = request.body!.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return bytes;
+    bytes += value.length;
+  }
+}
 http.route({
   path: "/count",
   method: "POST",
-  handler: httpAction(async (_ctx, request) => {
-    let bytes = 0;
-    const reader = request.body!.getReader();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      bytes += value.length;
-    }
-    return Response.json({ bytes });
+  handler: httpAction(async (_ctx, request) => Response.json({ bytes: await count(request) })),
+});
+
+/** Reads its request when it is told to. */
+http.route({
+  path: "/late",
+  method: "POST",
+  handler: httpAction(async (ctx, request) => {
+    await ctx.runMutation(addEvent, { text: "not reading" });
+    while (!(await ctx.runQuery(listEvents)).includes("read now")) await sleep(50);
+    return Response.json({ bytes: await count(request) });
   }),
 });
 
