@@ -121,29 +121,122 @@ Deno.test("a server that stops says goodbye with a close code", async () => {
   assert.equal(code, 0);
 });
 
-Deno.test("malformed frames close their own connection only", async () => {
+const CONNECT = { type: "Connect", sessionId: crypto.randomUUID(), connectionCount: 0 };
+const ADD = { type: "Add", queryId: 0, udfPath: "counters:total", args: [{}] };
+const MUTATION = { type: "Mutation", requestId: 0, udfPath: "counters:total", args: [{}] };
+const modify = (baseVersion: number, newVersion: number, ...modifications: unknown[]) => ({
+  type: "ModifyQuerySet",
+  baseVersion,
+  newVersion,
+  modifications,
+});
+const authenticate = (fields: Record<string, unknown>) => ({
+  type: "Authenticate",
+  tokenType: "Admin",
+  value: "other|key",
+  baseVersion: 0,
+  ...fields,
+});
+const INVALID = "Received Invalid JSON on websocket: ";
+const LATER = btoa(String.fromCharCode(0, 0, 0, 0, 0, 0, 0, 0x70));
+
+/** What ends a connection: the last message's text (none: null) and the close frame. */
+const endings: [
+  what: string,
+  frame: unknown,
+  type: "FatalError" | "AuthError" | null,
+  text: string | null,
+  code?: number,
+][] = [
+  ["no JSON", "not json", "FatalError", INVALID],
+  ["no object", "[]", "FatalError", INVALID],
+  ["no type", "{}", "FatalError", INVALID],
+  ["unknown type", { type: "Nonsense" }, "FatalError", INVALID],
+  ["deep nesting", "[".repeat(100_000), "FatalError", INVALID],
+  ["a field is missing", { type: "Connect" }, "FatalError", INVALID],
+  ["no UUID", { ...CONNECT, sessionId: "x" }, "FatalError", INVALID],
+  ["a fraction", { ...CONNECT, connectionCount: 0.5 }, "FatalError", INVALID],
+  ["beyond 32 bits", modify(0, 2 ** 32), "FatalError", INVALID],
+  [
+    "a short timestamp",
+    { ...CONNECT, maxObservedTimestamp: "AAA=" },
+    "FatalError",
+    `${INVALID}u64 must be 8 bytes`,
+  ],
+  ["no args", { ...MUTATION, args: undefined }, "FatalError", `${INVALID}Mutation lacks args`],
+  [
+    "no args of an action",
+    { ...MUTATION, type: "Action", args: undefined },
+    "FatalError",
+    `${INVALID}Action lacks args`,
+  ],
+  [
+    "no modifications",
+    { type: "ModifyQuerySet", baseVersion: 0, newVersion: 1 },
+    "FatalError",
+    `${INVALID}ModifyQuerySet lacks modifications`,
+  ],
+  ["no path", modify(0, 1, { ...ADD, udfPath: "a b:c" }), "FatalError", INVALID],
+  [
+    "another base version",
+    modify(5, 6),
+    "FatalError",
+    "Base version 5 passed up doesn't match the current version 0",
+  ],
+  [
+    "nobody to act as",
+    authenticate({ impersonating: {} }),
+    "FatalError",
+    `${INVALID}Either "tokenIdentifier" or "issuer" and "subject" must be set`,
+  ],
+  [
+    "no component path",
+    modify(0, 1, { ...ADD, componentPath: "a//b" }),
+    "FatalError",
+    "Invalid component path",
+  ],
+  [
+    "another admin key",
+    authenticate({}),
+    "AuthError",
+    "The provided admin key was invalid for this instance",
+  ],
+  ["no JWT", authenticate({ tokenType: "User" }), "AuthError", "Could not parse JWT payload."],
+  ["a binary frame", new Uint8Array([1, 2, 3]), null, null, 1011],
+  ["no newer version", modify(0, 0), null, null, 1011],
+  ["a query twice", modify(0, 1, ADD, ADD), null, null, 1011],
+  ["no such query", modify(0, 1, { type: "Remove", queryId: 9 }), null, null, 1011],
+  [
+    "another identity version",
+    authenticate({ tokenType: "None", baseVersion: 3 }),
+    null,
+    null,
+    1011,
+  ],
+  ["a later time", { ...CONNECT, maxObservedTimestamp: LATER }, null, null, 1011],
+  ["somebody's component", { ...MUTATION, componentPath: "child" }, null, null, 1011],
+];
+
+Deno.test("what breaks the protocol ends its own connection only, as documented", async () => {
   await using client = new LiveClient(server);
   const watched = client.watch("counters:get", { name: "robust" });
   await watched.until(() => true);
-  const frames: (string | Uint8Array<ArrayBuffer>)[] = [
-    "not json",
-    "{}",
-    '{"type":"Nonsense"}',
-    '{"type":"Connect"}',
-    '{"type":"ModifyQuerySet","baseVersion":5,"newVersion":6,"modifications":[]}',
-    '{"type":"Mutation","requestId":0,"udfPath":"counters:add","args":[{}]}',
-    JSON.stringify({ type: "Connect", sessionId: "x".repeat(1000), connectionCount: 0 }),
-    "[".repeat(100_000),
-    new Uint8Array([1, 2, 3]),
-  ];
-  for (const frame of frames) {
+  await Promise.all(endings.map(async ([what, frame, type, text, code = 1005]) => {
     const socket = new WebSocket(`${server.url.replace("http", "ws")}/api/1.48.0/sync`);
-    const closed = new Promise<void>((resolve) => socket.onclose = () => resolve());
-    socket.onopen = () => socket.send(frame);
-    const timer = setTimeout(() => socket.close(), 3_000);
-    await closed;
-    clearTimeout(timer);
-  }
+    const received: { type: string; error?: string; authUpdateAttempted?: boolean }[] = [];
+    socket.onmessage = ({ data }) => received.push(JSON.parse(data));
+    const closed = new Promise<CloseEvent>((resolve) => socket.onclose = resolve);
+    await new Promise((resolve) => socket.onopen = resolve);
+    const isRaw = typeof frame === "string" || frame instanceof Uint8Array;
+    socket.send(isRaw ? frame as string | Uint8Array<ArrayBuffer> : JSON.stringify(frame));
+    const { code: actual, reason } = await closed;
+    assert.deepEqual([actual, reason], [code, code === 1005 ? "" : "InternalServerError"], what);
+    assert.deepEqual(received.map((message) => message.type), type === null ? [] : [type], what);
+    if (text !== null) {
+      assert.ok(received[0]!.error!.startsWith(text), `${what}: ${received[0]!.error}`);
+    }
+    if (type === "AuthError") assert.equal(received[0]!.authUpdateAttempted, true);
+  }));
   await client.mutation(mutation("counters:add"), { name: "robust", amount: 1 });
   assert.equal(watched.results.at(-1), 1);
 });

@@ -182,7 +182,7 @@ Validator: v.string()
   );
 });
 
-Deno.test("an index is built over the documents that exist, and can be used at once", async () => {
+Deno.test("an index is built over the documents that exist, and can be used when it is enabled", async () => {
   await using server = await Server.start();
   const schema = (index: string) => `
     import { defineSchema, defineTable } from "convex/server";
@@ -209,6 +209,13 @@ Deno.test("an index is built over the documents that exist, and can be used at o
   await client.mutation(mutation("points:fill"), { count: 3000 });
   await assert.rejects(() => client.query(query("points:group"), { group: "g1" }), /by_group/);
 
+  const staged = '.index("by_group", { fields: ["group", "x"], staged: true })';
+  await app.write("convex/schema.ts", schema(staged));
+  await app.push(server);
+  await assert.rejects(
+    () => client.query(query("points:group"), { group: "g1" }),
+    /Index points\.by_group is currently staged and not available to query until it is enabled\./,
+  );
   await app.write("convex/schema.ts", schema('.index("by_group", ["group", "x"])'));
   await app.push(server);
   const rows = await client.query(query("points:group"), { group: "g1" });
