@@ -6,6 +6,12 @@ import { type InstalledNode, installedNodeArguments } from "./installed_node.ts"
 import { isolateEnvironment, type ProcessCommand } from "./isolate_process.ts";
 import type { OutboundPolicy } from "./outbound_policy.ts";
 
+/** Code that opens sockets by itself is kept from IPv6 by the kernel. */
+const IPV4_ONLY_ARGUMENTS: readonly string[] = [
+  ...["run", "--quiet", "--no-prompt", "--no-lock", "--no-remote", "--cached-only", "--no-config"],
+  ...["--allow-ffi", new URL("./node/ipv4_only.ts", import.meta.url).pathname],
+];
+
 export interface NodeSandbox {
   readonly program: string;
   /** Names the server's processes among others (orphans.ts). */
@@ -26,9 +32,12 @@ export function nodeCommand(node: InstalledNode | null, options: NodeSandbox): P
   const sandbox = { ...options, writable: [...options.writable, FRAMES_FILE] };
   const { program, marker, workingDirectory } = sandbox;
   const flags = node === null ? denoArguments(sandbox) : installedNodeArguments(node, sandbox);
+  const executable = node?.executable ?? Deno.execPath();
+  const args = [...flags, program, marker];
+  const { ipv4Only } = options.outbound;
   return {
-    executable: node?.executable ?? Deno.execPath(),
-    args: [...flags, program, marker],
+    executable: ipv4Only ? Deno.execPath() : executable,
+    args: ipv4Only ? [...IPV4_ONLY_ARGUMENTS, executable, ...args] : args,
     env: isolateEnvironment(),
     cwd: workingDirectory,
     framesApart: true,
@@ -51,11 +60,7 @@ function denoArguments(sandbox: NodeSandbox): string[] {
   ];
 }
 
-/**
- * Connections go out only: nobody may come in at all addresses of the machine. A policy that holds for
- * IPv4 alone cannot be kept where code opens sockets by itself; under it there is no network.
- */
-function networkArguments({ denied, ipv4Only }: OutboundPolicy): string[] {
-  if (ipv4Only) return [];
+/** Connections go out only: nobody may come in at all addresses of the machine. */
+function networkArguments({ denied }: OutboundPolicy): string[] {
   return ["--allow-net", `--deny-net=${["0.0.0.0", "[::]", ...denied].join(",")}`];
 }

@@ -136,11 +136,15 @@ Deno.test("actions in Node connect neither where the operator forbids it nor thr
 Deno.test("actions in Node have no private addresses where the operator forbids them", async () => {
   await using closed = site();
   await using server = await serverWithApp(APP, { flags: ["--deny-net", "private"] });
-  for (const url of [closed.url, `http://localhost:${closed.port}/`]) {
+  const hosts = ["127.0.0.1", "localhost", "2130706433", "[::1]", "[::ffff:127.0.0.1]"];
+  for (const host of hosts) {
+    const url = `http://${host}:${closed.port}/`;
     await assert.rejects(run(server, "work:download", { url }));
     await assert.rejects(run(server, "work:fetches", { url }));
   }
   assert.deepEqual(closed.asked, []);
+  // What it does besides goes on.
+  assert.equal(await run(server, "work:count"), 1);
 });
 
 Deno.test("a package that cannot be installed stops the push", async () => {
