@@ -94,6 +94,54 @@ Deno.test("rules for variables, each with its code", async () => {
   assert.match(await refused("env", "set", "CONVEX_CLOUD_URL", "x"), /is built-in and cannot be/);
 });
 
+Deno.test("convex env: many at once, from a file and from stdin, and listed", async () => {
+  const withInput = async (stdin: string, ...args: string[]) =>
+    await app.cli(server, ["env", ...args], { stdin });
+  await app.write(".env.many", 'ONE=1\nTWO="two\\nlines"\n# a comment\nEMPTY=\n');
+  await cli("env", "set", "--from-file", ".env.many");
+  assert.deepEqual((await adminGet("list_environment_variables")).json.environmentVariables, {
+    EMPTY: "",
+    ISSUER: "https://issuer.example",
+    ONE: "1",
+    TWO: "two\nlines",
+  });
+  const changes = "ONE=uno\nTHREE=3\n";
+  const conflict = await withInput(changes, "set");
+  assert.notEqual(conflict.code, 0, "ONE has another value");
+  const forced = await withInput(changes, "set", "--force");
+  assert.equal(forced.code, 0, forced.stderr);
+  assert.equal((await withInput("secret", "set", "FOUR")).code, 0);
+  assert.equal(
+    await cli("env", "list", "--include-values"),
+    "EMPTY=\nFOUR=secret\nISSUER=https://issuer.example\nONE=uno\nTHREE=3\nTWO='two\nlines'\n",
+  );
+  await cli("env", "unset", "UNKNOWN");
+  await cli("env", "rm", "FOUR");
+  assert.equal(await cli("env", "list", "--names-only"), "EMPTY\nISSUER\nONE\nTHREE\nTWO\n");
+  assert.match((await app.cli(server, ["env", "get", "FOUR"])).stderr, /"FOUR" not found/);
+  assert.equal(await cli("env", "get", "CONVEX_SITE_URL"), `${server.siteUrl}\n`);
+  const names = ["EMPTY", "ONE", "THREE", "TWO"];
+  assert.equal((await setVariables(names.map((name) => ({ name, value: null })))).status, 200);
+});
+
+Deno.test("a change reaches what starts later; running actions keep what they began with", async () => {
+  await using live = new LiveClient(server);
+  const notes = live.watch("things:notes");
+  const before = await notes.until((count) => typeof count === "number") as number;
+  const seen = live.action(action("things:acrossChange"), {});
+  await notes.until((count) => count === before + 1);
+  // A removal in the same request comes first.
+  const changes = [{ name: "GREETING", value: "new" }, { name: "GREETING", value: null }];
+  assert.deepEqual(await setVariables(changes).then(({ status, text }) => [status, text]), [
+    200,
+    "",
+  ]);
+  assert.deepEqual(await seen, [null, null, "new"]);
+  const hello = await fetch(`${server.siteUrl}/hello`);
+  assert.equal(await hello.text(), "new");
+  assert.equal((await setVariables([{ name: "GREETING" }])).status, 200);
+});
+
 Deno.test("variables that the auth config needs cannot go or become nonsense", async () => {
   assert.match(
     await refused("env", "remove", "ISSUER"),
@@ -209,6 +257,7 @@ Deno.test("a paused deployment: what each entry point answers, and what goes on"
   const upload = await client.mutation(mutation("things:uploadUrl"), {});
   const { storageId } = await (await fetch(upload, { method: "POST", body: "x" })).json();
   const file = await client.query(query("things:url"), { storageId });
+  const notes = await client.query(query("things:notes"), {});
   await client.mutation(mutation("things:noteLater"), { delayMs: 1500 });
 
   assert.equal((await admin("v1/pause_deployment")).status, 200);
@@ -245,7 +294,7 @@ Deno.test("a paused deployment: what each entry point answers, and what goes on"
   }]);
   await variables.until((value) => (value as { greeting?: string }).greeting === "hi");
   await using watcher = new LiveClient(server);
-  await watcher.watch("things:notes").until((count) => count === 1);
+  await watcher.watch("things:notes").until((count) => count === notes + 1);
   await cli("env", "remove", "GREETING");
 });
 
@@ -359,4 +408,34 @@ Deno.test("the audit log tells of pushes, variables, URLs and pauses, page by pa
     assert.deepEqual([status, json.code], [400, "BadQueryArgs"], search);
   }
   assert.equal((await read("", "concave|nonsense")).status, 401);
+});
+
+Deno.test("variables that the app declares", async () => {
+  await using declaring = await App.copy("tests/apps/configured");
+  await declaring.write(
+    "convex/convex.config.ts",
+    `import { defineApp } from "convex/server";
+     import { v } from "convex/values";
+     const mode = v.optional(v.union(v.literal("fast"), v.literal("slow")));
+     export default defineApp({ env: { REQUIRED: v.string(), MODE: mode } });`,
+  );
+  assert.match(
+    await failure(declaring.push(server)),
+    /Environment variable REQUIRED is declared as required in convex\.config\.ts/,
+  );
+  assert.equal((await setVariables([{ name: "REQUIRED", value: "set" }])).status, 200);
+  await declaring.push(server);
+  const removal = await setVariables([{ name: "REQUIRED" }]);
+  assert.deepEqual([removal.status, removal.json], [400, {
+    code: "RequiredEnvironmentVariable",
+    message: "Cannot delete required environment variables: REQUIRED. These are declared as " +
+      "required in the app definition.",
+  }]);
+  const mode = await setVariables([{ name: "MODE", value: "middling" }]);
+  assert.deepEqual([mode.status, mode.json.code], [400, "InvalidEnvironmentVariable"]);
+  assert.match(
+    mode.json.message,
+    /^Environment variable MODE does not match its declared validator: /,
+  );
+  assert.equal((await setVariables([{ name: "MODE", value: "slow" }])).status, 200);
 });

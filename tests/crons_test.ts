@@ -2,9 +2,10 @@
 // restarts, and what a push does to jobs that are there already.
 import assert from "node:assert/strict";
 import { App, PUSH_ARGS } from "./harness/app.ts";
-import { asAdmin, httpClient, LiveClient, query } from "./harness/clients.ts";
+import { asAdmin, httpClient, LiveClient, post, query } from "./harness/clients.ts";
 import { logEntries, type LogEntry } from "./harness/function_log.ts";
 import { Server } from "./harness/server.ts";
+import { setVariables } from "./harness/variables.ts";
 
 const JOBS = `
 import { internalActionGeneric, internalMutationGeneric, queryGeneric, makeFunctionReference }
@@ -42,7 +43,7 @@ const HOURLY = `crons.hourly("hourly", { minuteUTC: ${MINUTE} }, to("tick"), { b
 const WEEKLY = (by: string) =>
   `crons.weekly("weekly", { dayOfWeek: "tuesday", hourUTC: ${HOUR}, minuteUTC: 4 }, to("tick"), { by: "${by}" });`;
 const DAILY = (hour: number) =>
-  `crons.daily("daily", { hourUTC: ${hour}, minuteUTC: 50 }, to("tick"), { by: "daily" });`;
+  `crons.daily("daily", { hourUTC: ${hour}, minuteUTC: 50 }, to("tick"), { by: process.env.BY ?? "nobody" });`;
 const MONTHLY = (name: string) =>
   `crons.monthly("${name}", { day: 31, hourUTC: ${HOUR}, minuteUTC: 0 }, to("tick"), { by: "monthly" });`;
 const LEAP = `crons.cron("leap", "0 0 29 FEB *", to("tick"), { by: "leap" });`;
@@ -64,7 +65,11 @@ interface Run {
 interface Job {
   readonly _id: string;
   readonly name: string;
-  readonly cronSpec: { readonly udfPath: string; readonly cronSchedule: unknown };
+  readonly cronSpec: {
+    readonly udfPath: string;
+    readonly udfArgs: ArrayBuffer;
+    readonly cronSchedule: unknown;
+  };
   readonly lastRun: Run | null;
   readonly nextRun: {
     readonly state: { readonly type: string };
@@ -120,6 +125,7 @@ async function runsUntil(condition: (runs: readonly Run[]) => boolean): Promise<
 }
 
 const runsOf = (runs: readonly Run[], name: string) => runs.filter((run) => run.name === name);
+const argsOf = ({ cronSpec }: Job) => new TextDecoder().decode(cronSpec.udfArgs);
 const nextRunOf = (job: Job) => new Date(Number(job.nextRun.nextTs / 1_000_000n));
 
 const completions = async () =>
@@ -218,8 +224,33 @@ Deno.test("after a crash the jobs go on; an action that it cut off is not run ag
   );
 });
 
+Deno.test("during a pause nothing runs; after it one late run, then the rest is skipped", async () => {
+  const admin = { authorization: `Convex ${server.adminKey}` };
+  await post(`${server.url}/api/v1/pause_deployment`, {}, admin);
+  const planned = (await jobs())["every second"]!.nextRun.nextTs;
+  const resumeAt = Number(planned / 1_000_000n) + 2_500;
+  await new Promise((resolve) => setTimeout(resolve, resumeAt - Date.now()));
+  assert.equal((await jobs())["every second"]!.nextRun.nextTs, planned);
+  await post(`${server.url}/api/v1/unpause_deployment`, {}, admin);
+  const atTime = (runs: readonly Run[], ts: bigint) =>
+    runsOf(runs, "every second").filter((run) => run.ts === ts).map(({ status }) => status);
+  const runs = await runsUntil((runs) => atTime(runs, planned).length === 2);
+  const [skipped, late] = atTime(runs, planned);
+  assert.deepEqual([late!.type, skipped!.type], ["success", "canceled"]);
+  const missed = BigInt(Number(skipped!.num_canceled));
+  assert.ok(missed >= 2n);
+  // Of the missed ones none runs later.
+  const next = planned + (missed + 1n) * 1_000_000_000n;
+  const later = await runsUntil((runs) => atTime(runs, next).length === 1);
+  const times = runsOf(later, "every second").map(({ ts }) => ts);
+  assert.ok(times.every((ts) => ts <= planned || ts >= next), `${times}`);
+});
+
 Deno.test("a push keeps what it does not change", async () => {
   const before = await jobs();
+  // Variables that definitions use count from the next push on.
+  await setVariables(server, { BY: "somebody" });
+  assert.equal(argsOf((await jobs()).daily!), '[{"by":"nobody"}]');
   const pushedAt = Date.now();
   await app.write(
     "convex/crons.ts",
@@ -242,6 +273,7 @@ Deno.test("a push keeps what it does not change", async () => {
   assert.deepEqual(weekly, kept, "other arguments, the same times");
   assert.notDeepEqual(cronSpec, before.weekly!.cronSpec);
   assert.equal(after.daily!._id, before.daily!._id);
+  assert.equal(argsOf(after.daily!), '[{"by":"somebody"}]');
   assert.equal(nextRunOf(after.daily!).getUTCHours(), OTHER_HOUR);
   assert.notEqual(after.renamed!._id, before.monthly!._id);
   // Another interval begins anew: at once.

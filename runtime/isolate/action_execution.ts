@@ -35,6 +35,8 @@ import {
   ImportedModules,
   requireExport,
   type SystemUrls,
+  type VariableAccess,
+  variablesNow,
 } from "./imported_modules.ts";
 import { isRefusedWrite } from "./intrinsics.ts";
 import { invoke } from "./invocation.ts";
@@ -143,10 +145,11 @@ export class ActionExecution implements ScopeOperations {
   start(): void {
     try {
       const exchange = this.#exchange;
-      const body = this.#services.code.use(() =>
-        exchange === null ? this.#loadFunction() : this.#loadRouter(exchange)
-      );
-      this.#scope = this.#createScope();
+      const { body, variables } = this.#services.code.use(({ code }) => ({
+        body: exchange === null ? this.#loadFunction() : this.#loadRouter(exchange),
+        variables: variablesNow(code, this.#call.path.component),
+      }));
+      this.#scope = this.#createScope(variables);
       runInScope(this.#scope, body).then(
         (result) => this.#finish(result),
         (reason) => this.#failWith(reason),
@@ -254,8 +257,9 @@ export class ActionExecution implements ScopeOperations {
     if (!this.#isNoticed) this.#end("again");
   }
 
-  #createScope(): Scope {
-    const { urls, code } = this.#services;
+  /** @param variables what `process.env` shows until the end, whatever changes */
+  #createScope(variables: VariableAccess): Scope {
+    const { urls } = this.#services;
     const { component } = this.#call.path;
     const modules = this.#modules!;
     return {
@@ -270,8 +274,7 @@ export class ActionExecution implements ScopeOperations {
       },
       operations: this,
       globals: modules.globalsForRun(),
-      environmentVariable: (name) =>
-        code.use((view) => environmentVariable(view.code, component, urls, name)),
+      environmentVariable: (name) => environmentVariable(variables, component, urls, name),
       refusedWrite: () => this.#noteRefusedWrite(),
       unhandledRejection: (reason) => this.#failWith(reason),
       importDynamically: (specifier, importer) => {

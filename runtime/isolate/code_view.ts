@@ -153,6 +153,19 @@ export class CodeView {
     return value;
   }
 
+  /** All variables of the app by name. */
+  variables(): ReadonlyMap<string, string> {
+    const known = this.#memo.get(ALL_VARIABLES);
+    if (known !== undefined) return known as ReadonlyMap<string, string>;
+    const variables = new Map<string, string>();
+    for (const { json } of this.#snapshot.scan(VARIABLES, ALL_VARIABLES, "asc", VARIABLES_MAX)) {
+      const { name, value } = JSON.parse(json) as VariableDocument;
+      variables.set(name, value);
+    }
+    this.#memo.set(ALL_VARIABLES, variables);
+    return variables;
+  }
+
   /** The text of a module. Not kept here: the loader keeps what it compiles. */
   source(hash: string): ModuleSource | null {
     for (const { row, source } of this.extra.modules.values()) if (row.hash === hash) return source;
@@ -163,6 +176,10 @@ export class CodeView {
 }
 
 const ALL_ROWS: Interval = { start: "", end: KEY_AFTER };
+/** More than there can be. */
+const VARIABLES_MAX = 10_000;
+/** Of its own, since what was found is kept by interval. */
+const ALL_VARIABLES: Interval = { ...ALL_ROWS };
 
 export class CodeAccess {
   readonly #view: CodeView;
@@ -204,8 +221,13 @@ export class CodeAccess {
 
   environmentVariable(name: string): string | undefined {
     const point = this.#cache.point(VARIABLES, name);
-    return this.#row(VARIABLES, point, (document: { value: string }) => document.value) ??
-      undefined;
+    return this.#row(VARIABLES, point, ({ value }: VariableDocument) => value) ?? undefined;
+  }
+
+  /** All variables of the app by name, for those who look when they have changed. */
+  variables(): ReadonlyMap<string, string> {
+    this.#tx.addRead(VARIABLES, ALL_VARIABLES.start, ALL_VARIABLES.end);
+    return this.#view.variables();
   }
 
   /** Id of the handle of `path` (`mod.js:fn`) in the component; null if there is none. */
@@ -249,6 +271,12 @@ export class CodeAccess {
     }
     return this.#view.row(index, interval, parse);
   }
+}
+
+/** A row of `_environment_variables`. */
+interface VariableDocument {
+  readonly name: string;
+  readonly value: string;
 }
 
 interface HandleRow {

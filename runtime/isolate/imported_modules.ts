@@ -72,9 +72,24 @@ function requireSource(source: ModuleSource | null): ModuleSource {
   return source;
 }
 
+/** Where variables are looked up: now, or as they were. */
+export type VariableAccess = Pick<CodeAccess, "environmentVariable" | "component" | "deployment">;
+
+/** The variables as they are now, for an action that goes on while they change. */
+export function variablesNow(access: CodeAccess, componentId: ComponentId): VariableAccess {
+  const variables = access.variables();
+  const component = componentId === ROOT_COMPONENT ? null : access.component(componentId);
+  const deployment = access.deployment();
+  return {
+    environmentVariable: (name) => variables.get(name),
+    component: () => component,
+    deployment: () => deployment,
+  };
+}
+
 /** What `process.env` shows to the component (spec function-runtime 3.6, components 10). */
 export function environmentVariable(
-  access: CodeAccess,
+  access: VariableAccess,
   componentId: ComponentId,
   urls: SystemUrls,
   name: string,
@@ -93,7 +108,7 @@ export function environmentVariable(
 
 /** Components see only what `app.use()` gave them: a literal, or a variable of the app as it is now. */
 function boundVariable(
-  access: CodeAccess,
+  access: VariableAccess,
   component: Component | null,
   name: string,
 ): string | undefined {

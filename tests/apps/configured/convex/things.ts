@@ -9,12 +9,29 @@ import {
 import { v } from "convex/values";
 
 const note_ = makeFunctionReference<"mutation">("things:note");
+const variables_ = makeFunctionReference<"query", Record<string, never>, { greeting: string }>(
+  "things:variables",
+);
 
 export const variables = query({
   args: {},
   handler: () => {
     const { CONVEX_CLOUD_URL: cloud, CONVEX_SITE_URL: site, GREETING: greeting } = process.env;
     return { cloud, site, greeting: greeting ?? null };
+  },
+});
+
+/** What it sees of a variable before and after that changes for others. */
+export const acrossChange = action({
+  args: {},
+  handler: async (ctx): Promise<(string | null)[]> => {
+    const before = process.env.GREETING ?? null;
+    await ctx.runMutation(note_, {});
+    for (;;) {
+      const { greeting } = await ctx.runQuery(variables_, {});
+      if (greeting !== before) return [before, process.env.GREETING ?? null, greeting];
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   },
 });
 
