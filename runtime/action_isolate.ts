@@ -10,6 +10,11 @@ import type { HighestUse } from "./limit_usage.ts";
 import { HTTP_BODY_STREAM } from "./stream_frames.ts";
 import type { ActionOutcome, HttpExchange, HttpResponseHead, LogLevel, LogLine } from "./types.ts";
 
+/** An action that comes while others run must begin so soon, or not at all in that isolate. */
+const START_MS_MAX = 3_000;
+/** So much later it has certainly not begun: the clock may be set, and what was said be on its way. */
+const START_GRACE_MS = 2_000;
+
 /** What a syscall has to do with beside its JSON: bytes, and the action that asks. */
 export interface SyscallStreams {
   /** What the action sends with its request. */
@@ -49,12 +54,16 @@ export interface ActionIsolateEvents {
   ready(isolate: ActionIsolate): void;
   /** An action ended and its place is free. */
   finished(isolate: ActionIsolate): void;
+  /** The actions have not begun there and never will. */
+  notBegun(isolate: ActionIsolate, actions: readonly RunningAction[]): void;
   /** Actions came nearer to their limits than any before in that isolate. */
   usage(highest: HighestUse): void;
   ended(isolate: ActionIsolate, reason: ExitReason, running: readonly AbandonedAction[]): void;
 }
 
 interface Running {
+  /** Until when it may begin (milliseconds since the epoch); null once it has, or if that is not known. */
+  startBefore: number | null;
   readonly action: RunningAction;
   readonly streams: ByteStreams;
   readonly ending: AbortController;
@@ -87,7 +96,11 @@ export class ActionIsolate {
       const running = [...this.#running.values()];
       this.#running.clear();
       for (const each of running) end(each, "the action's isolate ended");
-      this.#events.ended(this, reason, running.map(abandoned));
+      // What one said that was stopped was not listened to in the end.
+      const canMove = ({ startBefore }: Running) =>
+        startBefore !== null && reason.kind !== "stopped";
+      this.#events.notBegun(this, running.filter(canMove).map(({ action }) => action));
+      this.#events.ended(this, reason, running.filter((each) => !canMove(each)).map(abandoned));
     });
   }
 
@@ -97,6 +110,13 @@ export class ActionIsolate {
 
   get runningCount(): number {
     return this.#running.size;
+  }
+
+  /** Actions that it has not begun yet, as far as is known. */
+  get unbegunCount(): number {
+    let count = 0;
+    for (const { startBefore } of this.#running.values()) if (startBefore !== null) count++;
+    return count;
   }
 
   isRunning(callId: number): boolean {
@@ -116,9 +136,18 @@ export class ActionIsolate {
     const { call, exchange } = action;
     const { callId } = call;
     const streams = new ByteStreams(callId, (frame) => this.#process.send(frame));
-    this.#running.set(callId, { action, streams, ending: new AbortController() });
-    if (exchange === null) return this.#process.send({ type: "action", callId, call });
-    this.#process.send({ type: "action", callId, call, http: exchange.request });
+    // The first one there begins at once. A request's body is on its way and comes only once.
+    const isCertain = this.#running.size === 0 || (exchange !== null && exchange.body !== null);
+    const startBefore = isCertain ? null : Date.now() + START_MS_MAX;
+    this.#running.set(callId, { startBefore, action, streams, ending: new AbortController() });
+    this.#process.send({
+      type: "action",
+      callId,
+      call,
+      ...(exchange === null ? {} : { http: exchange.request }),
+      ...(startBefore === null ? {} : { startBefore }),
+    });
+    if (exchange === null) return;
     if (exchange.body !== null) streams.sendAll(HTTP_BODY_STREAM, exchange.body);
     if (exchange.signal.aborted) this.#disconnected(callId);
     else exchange.signal.addEventListener("abort", () => this.#disconnected(callId));
@@ -129,10 +158,19 @@ export class ActionIsolate {
     const running = this.#running.get(callId);
     if (running === undefined) return;
     this.#running.delete(callId);
-    this.#hasCancelled = true;
+    if (running.startBefore === null) this.#hasCancelled = true;
     end(running, "the action was given up");
     this.#process.send({ type: "cancel", callId });
     this.#events.finished(this);
+  }
+
+  /** Takes back the actions that can no longer begin here. To be called regularly. */
+  takeBack(): void {
+    const lastStart = Date.now() - START_GRACE_MS;
+    const late = [...this.#running].filter(([, { startBefore }]) =>
+      startBefore !== null && startBefore < lastStart
+    );
+    this.#giveBack(late.map(([callId]) => callId));
   }
 
   kill(): void {
@@ -164,6 +202,14 @@ export class ActionIsolate {
         case "stop":
           this.#running.get(frame.callId)?.streams.receive(frame);
           break;
+        case "begun": {
+          const running = this.#running.get(frame.callId);
+          if (running !== undefined) running.startBefore = null;
+          break;
+        }
+        case "late":
+          this.#giveBack([frame.callId]);
+          break;
         case "responseHead":
           this.#respond(frame.callId, frame.head);
           break;
@@ -184,6 +230,18 @@ export class ActionIsolate {
           throw new Error(`an action isolate sent a frame of type ${frame.type}`);
       }
     }
+  }
+
+  #giveBack(callIds: readonly number[]): void {
+    const actions: RunningAction[] = [];
+    for (const callId of callIds) {
+      const running = this.#running.get(callId);
+      if (running === undefined) continue;
+      this.#running.delete(callId);
+      end(running, "the action has not begun");
+      actions.push(running.action);
+    }
+    if (actions.length > 0) this.#events.notBegun(this, actions);
   }
 
   #respond(callId: number, head: HttpResponseHead): void {

@@ -1,6 +1,7 @@
 // The isolates that run actions. They start when the first action comes; an action goes to the one
 // with the fewest. One that computes without pause, or in which an action ran out of time, is retired:
-// it gets no further ones and ends with its last.
+// it gets no further ones and ends with its last. What had been sent to it and has not begun runs
+// elsewhere.
 
 import { PlatformError } from "../engine/errors.ts";
 import {
@@ -115,6 +116,13 @@ export class ActionPool implements ActionIsolateEvents {
     this.#dispatch();
   }
 
+  notBegun(isolate: ActionIsolate, actions: readonly RunningAction[]): void {
+    const queuedAtMs = performance.now();
+    this.#waiting.unshift(...actions.map((action) => ({ action, queuedAtMs })));
+    // The last one there ends a retired isolate.
+    for (const _ of actions) this.finished(isolate);
+  }
+
   usage(highest: HighestUse): void {
     this.#options.usage.noteAll(highest);
   }
@@ -155,7 +163,7 @@ export class ActionPool implements ActionIsolateEvents {
     let best: ActionIsolate | null = null;
     for (const isolate of this.#isolates) {
       if (!isolate.isReady) continue;
-      if (best === null || isolate.runningCount < best.runningCount) best = isolate;
+      if (best === null || hasLess(isolate, best)) best = isolate;
     }
     return best;
   }
@@ -175,6 +183,7 @@ export class ActionPool implements ActionIsolateEvents {
       if (this.#retired.size >= RETIRED_ISOLATES_MAX) break;
       if (isolate.isBusy(nowMs)) this.#retire(isolate);
     }
+    for (const isolate of [...this.#isolates, ...this.#retired]) isolate.takeBack();
     for (const isolate of this.#retired) {
       // What computes there is out of time; the others would wait for it until they are, too.
       if (isolate.hasCancelled && isolate.isBusy(nowMs)) isolate.kill();
@@ -219,6 +228,12 @@ export class ActionPool implements ActionIsolateEvents {
       stats: NO_STATS,
     };
   }
+}
+
+/** Whether an action is likely to begin sooner in one isolate than in another. */
+function hasLess(one: ActionIsolate, other: ActionIsolate): boolean {
+  const difference = one.unbegunCount - other.unbegunCount;
+  return difference === 0 ? one.runningCount < other.runningCount : difference < 0;
 }
 
 function overloadError(): PlatformError {

@@ -15,11 +15,12 @@ const ACTION_TIME_MS = 2_000;
 async function withPool(
   body: (harness: Harness) => Promise<void>,
   actionTimeMs: number = ACTION_TIME_MS,
+  isolates = 2,
 ) {
   let lastIsolate = 0;
   let lastCall = 0;
   const pool = new ActionPool({
-    isolates: 2,
+    isolates,
     program: {
       entry: new URL("./testdata/fake_isolate.ts", import.meta.url).pathname,
       readableFiles: ["/dev/null"],
@@ -83,6 +84,18 @@ Deno.test("an action that computes past its time does not hold up those that com
     for (const { result } of loops) assert.ok(!result.ok);
     assert.ok((await run("plain")).result.ok);
   }));
+
+Deno.test("actions behind one that computes without pause run elsewhere", () =>
+  withPool(
+    async ({ run }) => {
+      // It goes on until the pool ends.
+      run("loop").catch(() => {});
+      const behind = await Promise.all([run("plain"), run("ask")]);
+      assert.ok(behind.every(({ result }) => result.ok));
+    },
+    DEFAULT_RUNTIME_LIMITS.actionTimeMs,
+    1,
+  ));
 
 Deno.test("actions whose isolate runs out of memory fail, later ones get a new isolate", () =>
   withPool(async ({ run }) => {

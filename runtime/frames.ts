@@ -264,6 +264,11 @@ export type ToIsolate =
     readonly call: RunCall;
     /** For HTTP actions; the body follows as a stream. */
     readonly http?: HttpRequestHead;
+    /**
+     * Others run there, and one of them may keep the process to itself: the isolate says "begun" first,
+     * or, after this moment (milliseconds since the epoch), "late", and does not run it.
+     */
+    readonly startBefore?: number;
   }
   | ReplyFrame
   | StreamFrame
@@ -334,6 +339,8 @@ export type FromIsolate =
     readonly stats: ExecutionStats;
     readonly environment: Environment;
   }
+  /** An action with `startBefore` begins, or does not. */
+  | { readonly type: "begun" | "late"; readonly callId: number }
   /** An HTTP action answers; its result comes when the body is complete. */
   | { readonly type: "responseHead"; readonly callId: number; readonly head: HttpResponseHead }
   | StreamFrame

@@ -7,7 +7,7 @@ import { type ActionEnd, ActionExecution, type ActionServices } from "./action_e
 import { ActionInstances } from "./action_instances.ts";
 import { CodeCache } from "./code_view.ts";
 import type { FramePipe } from "./frame_pipe.ts";
-import { nextTurn } from "./host.ts";
+import { nextTurn, realNowMs } from "./host.ts";
 import { clearTimer } from "./realm_network.ts";
 import type { TransactionsOptions } from "./transactions.ts";
 
@@ -41,6 +41,11 @@ export async function serveActions(pipe: FramePipe, options: TransactionsOptions
     if (frame === null) return;
     switch (frame.type) {
       case "action":
+        if (frame.startBefore !== undefined) {
+          const isLate = realNowMs() > frame.startBefore;
+          options.send({ type: isLate ? "late" : "begun", callId: frame.callId });
+          if (isLate) break;
+        }
         start(frame.call, frame.http ?? null, false);
         break;
       case "reply":

@@ -240,3 +240,17 @@ Deno.test("a cancelled action is forgotten", () =>
     await value(isolate, "sleep", { arguments: [{ ms: 60 }] });
     assert.deepEqual(isolate.frames.filter(({ type }) => type !== "usage"), []);
   }));
+
+Deno.test("an action that comes too late is not begun", () =>
+  withIsolate(async (isolate) => {
+    const send = (startBefore: number) => {
+      const call = isolate.call("action", "a:interval");
+      isolate.send({ type: "action", callId: call.callId, call, startBefore });
+      return call.callId;
+    };
+    const late = send(Date.now() - 1);
+    const inTime = send(Date.now() + 3_600_000);
+    assert.ok((await result(isolate, inTime)).result.ok);
+    const heard = isolate.frames.filter(({ type }) => type !== "usage");
+    assert.deepEqual(heard, [{ type: "late", callId: late }, { type: "begun", callId: inTime }]);
+  }));

@@ -120,7 +120,12 @@ for (;;) {
     // One that never gets ready is named so.
     if (frame.type === "init" && frame.deploymentName !== "silent") send({ type: "ready" });
     if (frame.type === "reset") epoch = frame.epoch;
-    if (frame.type === "action") act(frame.call);
+    if (frame.type === "action") {
+      const { callId, startBefore } = frame;
+      const isLate = startBefore !== undefined && Date.now() > startBefore;
+      if (startBefore !== undefined) send({ type: isLate ? "late" : "begun", callId });
+      if (!isLate) act(frame.call);
+    }
     if (frame.type === "reply") {
       const value = JSON.stringify(frame.result);
       const stats = run({ path: {}, args: "[{}]" } as RunCall).stats;
