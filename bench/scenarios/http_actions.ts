@@ -10,7 +10,7 @@ const CLIENTS = 16;
 const ROUNDS = 3;
 
 export async function httpActions(_environment: Environment): Promise<Row[]> {
-  await using server = await serverWithApp("tests/apps/services");
+  await using server = await serverWithApp("tests/apps/overhead");
   const barePort = freePort();
   await using _bare = await startReferenceServer("bare_server.ts", `${barePort}`);
   const measure = async (port: number): Promise<number> => {

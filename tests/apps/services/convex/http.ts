@@ -25,7 +25,7 @@ for (const method of ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"] as con
 }
 http.route({ pathPrefix: "/describe/", method: "GET", handler: describe });
 
-/** As little as an action can do, for the benchmark. */
+/** As little as an action can do. */
 http.route({
   path: "/ok",
   method: "POST",
