@@ -26,7 +26,13 @@ export class HandlerDeadline {
       };
       this.#waiting.add(entry);
       this.#timer ??= this.#expireIn(this.timeoutMs);
-      response.then(resolve, reject).finally(() => this.#end(entry));
+      response.then((answer) => {
+        this.#end(entry);
+        resolve(answer);
+      }, (error) => {
+        this.#end(entry);
+        reject(error);
+      });
     });
   }
 

@@ -12,12 +12,14 @@ function table() {
   routes.add("POST", "/fails", () => {
     throw new Error("boom");
   });
+  routes.add("GET", "/search", ({ req }) => Response.json([req.query("q") ?? null, req.query()]));
   return routes.build();
 }
 
 async function ask(method: string, url: string) {
+  const request = new Request(`http://host${url}`, { method });
   const bindings = { client: UNKNOWN_CLIENT, clientAddress: null, isHead: method === "HEAD" };
-  const response = await table()(new Request(`http://host${url}`, { method }), bindings);
+  const response = await table()(getPath(request), request, bindings);
   return {
     status: response.status,
     allow: response.headers.get("allow"),
@@ -44,6 +46,19 @@ Deno.test("a path with a name of its own is no value of a parameter, whatever th
 Deno.test("paths keep their encoding and lose doubled slashes in front", async () => {
   assert.equal((await ask("POST", "//api/query")).text, "posted");
   assert.equal((await ask("POST", "/api/run/a%2Fb/c")).text, "/api/run/a%2Fb/c");
+});
+
+Deno.test("a parameter is one segment, decoded where it can be", async () => {
+  assert.equal((await ask("GET", "/files/a%20b")).text, "a b");
+  assert.equal((await ask("GET", "/files/50%")).text, "50%");
+  assert.equal((await ask("GET", "/files/")).status, 404);
+  assert.equal((await ask("GET", "/files/a/b")).status, 404);
+});
+
+Deno.test("parameters of the query string are decoded, the first of a name counts", async () => {
+  const values = async (query: string) => JSON.parse((await ask("GET", `/search${query}`)).text);
+  assert.deepEqual(await values("?q=a+b%26&q=c&x="), ["a b&", { q: "a b&", x: "" }]);
+  assert.deepEqual(await values(""), [null, {}]);
 });
 
 Deno.test("errors of handlers reach the caller", async () => {
