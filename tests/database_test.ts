@@ -176,7 +176,30 @@ Deno.test("index ranges that break a rule are refused in the platform's words", 
     'The index range included a comparison with "other", but rows.by_group with fields ' +
       '["group", "value", "_creationTime"] doesn\'t index this field.',
   );
+  await fails(
+    [["eq", "group", "a"], ["eq", "group", "b"]],
+    `Already defined equality bound in index range. Can't add "group" == "a".`,
+  );
+  await fails(
+    [["gt", "group", 1], ["gte", "group", 2]],
+    `Already defined lower bound in index range. Can't add "group" >= 2.0.`,
+  );
+  await fails(
+    [["lt", "group", 1], ["lte", "group", 2n]],
+    `Already defined upper bound in index range. Can't add "group" <= 2.`,
+  );
+  await fails(
+    [["gt", "group", 1], ["lt", "value", 2]],
+    "Upper and lower bounds in `range` can only be applied to a single index field. This query " +
+      'against index rows.by_group attempted to set a range bound on both "group" and "value". ' +
+      "Consider using `filter` instead.",
+  );
+  await fails(
+    [["eq", "group", null], ["gt", "group", 2]],
+    `Already defined inequality bound in index range. Can't add "group" == null.`,
+  );
   await fails([], "Index rows.by_nothing not found.", "by_nothing");
+  await fails([], 'Invalid table name: "1st". Identifiers must start with a letter', "1st");
 });
 
 Deno.test("ways of reading: first, take, unique, iteration, full scans, by_id and by_creation_time", async () => {
@@ -288,6 +311,60 @@ Deno.test("writes: removed fields, system fields, missing documents, other table
     [await normalize("rows", id), await normalize("others", id), await normalize("rows", "x")],
     [id, null, null],
   );
+});
+
+Deno.test("a document that does not match its table's validator is refused, and why", async () => {
+  const [row, shaped] = await write(
+    ["insert", "rows", {}],
+    ["insert", "shaped", { text: "", choice: 1, only: true, sizes: { "a b": 1 }, list: [1n] }],
+  );
+  const choice = 'v.union(v.literal("a"), v.literal(1.0))';
+  const validator =
+    `v.object({choice: v.optional(${choice}), list: v.optional(v.array(v.int64())), ` +
+    "only: v.optional(v.literal(true)), point: v.optional(v.object({x: v.float64()})), " +
+    'row: v.optional(v.id("rows")), sizes: v.optional(v.record(v.string(), v.float64())), ' +
+    "text: v.string()})";
+  const noMatch = (path: string, value: string, validator: string) =>
+    `Value does not match validator.\nPath: ${path}\nValue: ${value}\nValidator: ${validator}`;
+  const missing = (field: string) =>
+    `Object is missing the required field \`${field}\`. Consider wrapping the field validator in ` +
+    "`v.optional(...)` if this is expected.";
+  const cases: [fields: Record<string, unknown>, text: string][] = [
+    [{ text: undefined }, `${missing("text")}\n\nObject: {}\nValidator: ${validator}`],
+    [
+      { more: 1 },
+      "Object contains extra field `more` that is not in the validator.\n\n" +
+      `Object: {more: 1.0, text: "t"}\nValidator: ${validator}`,
+    ],
+    [{ text: 1n }, noMatch(".text", "1", "v.string()")],
+    [{ point: { x: "1" } }, noMatch(".point.x", '"1"', "v.float64()")],
+    [
+      { point: {} },
+      `${missing("x")}\nPath: .point\nObject: {}\nValidator: v.object({x: v.float64()})`,
+    ],
+    [{ choice: "b" }, noMatch(".choice", '"b"', choice)],
+    [{ only: false }, "`false` does not match literal validator `v.literal(true)`.Path: .only"],
+    [{ row: "nonsense" }, noMatch(".row", '"nonsense"', 'v.id("rows")')],
+    [
+      { row: shaped },
+      `Found ID "${shaped}" from table \`shaped\`, which does not match the table name in ` +
+      'validator `v.id("rows")`.Path: .row',
+    ],
+    [{ sizes: { a: null } }, noMatch(".sizes.values()", "null", "v.float64()")],
+    [{ list: [1n, 2] }, noMatch(".list[1]", "2.0", "v.int64()")],
+  ];
+  const prefix =
+    'Failed to insert or update a document in table "shaped" because it does not match ' +
+    "the schema: ";
+  const inserts = cases.map(([fields]) => {
+    const { text, ...rest } = { text: "t", ...fields };
+    return ["try", "insert", "shaped", text === undefined ? rest : { text, ...rest }];
+  });
+  assert.deepEqual(await write(...inserts), cases.map(([, text]) => prefix + text));
+  const [patched] = await write(["try", "patch", shaped, { text: 5 }]);
+  assert.equal(patched, prefix + noMatch(".text", "5.0", "v.string()"));
+  await write(["patch", shaped, { row }]);
+  assert.equal((await get({ id: shaped })).row, row);
 });
 
 Deno.test("what changes nothing, and what happens beside a query, does not run it again", async () => {

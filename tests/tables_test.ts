@@ -21,7 +21,7 @@ Deno.test("administrators see shapes and indexes of tables, and delete tables", 
   );
   await write(["insert", "rows", { loose }]);
   const shapes = (await get("shapes2")).json;
-  assert.deepEqual(Object.keys(shapes), ["loose", "rows"]);
+  assert.deepEqual(Object.keys(shapes), ["loose", "rows", "shaped"]);
   type Field = { fieldName: string; optional: boolean; shape: { type: string } };
   assert.deepEqual(
     shapes.rows.fields.map((field: Field) =>
