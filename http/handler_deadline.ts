@@ -22,7 +22,11 @@ export class HandlerDeadline {
     return new Promise((resolve, reject) => {
       const entry: Waiting = {
         endsAtMs: performance.now() + this.timeoutMs,
-        expire: () => resolve(new Response(null, { status: 408 })),
+        expire: () => {
+          resolve(new Response(null, { status: 408 }));
+          // Whoever still writes an answer shall not wait for a reader.
+          response.then((late) => late.body?.cancel()).catch(() => {});
+        },
       };
       this.#waiting.add(entry);
       this.#timer ??= this.#expireIn(this.timeoutMs);

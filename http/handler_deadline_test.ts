@@ -12,6 +12,15 @@ Deno.test("handlers that never answer get 408, each in its turn", async () => {
   assert.equal((await second).status, 408);
 });
 
+Deno.test("an answer that comes too late is not waited for by who writes it", async () => {
+  const deadline = new HandlerDeadline(TIMEOUT_MS);
+  const { promise, resolve } = Promise.withResolvers<Response>();
+  const { promise: cancelled, resolve: cancel } = Promise.withResolvers<void>();
+  assert.equal((await deadline.bound(promise)).status, 408);
+  resolve(new Response(new ReadableStream({ cancel: () => cancel() })));
+  await cancelled;
+});
+
 Deno.test("an answer in time is passed on, and so is an error", async () => {
   const deadline = new HandlerDeadline(TIMEOUT_MS);
   const ready = new Response("ready");
