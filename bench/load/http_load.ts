@@ -14,7 +14,7 @@ export interface HttpLoad {
     /** A function, with an argument `nonce` that no call had before. */
     | {
       readonly type: "call";
-      readonly kind: "query" | "mutation";
+      readonly kind: "query" | "mutation" | "action";
       readonly path: string;
       readonly args: Readonly<Record<string, unknown>>;
     }

@@ -24,6 +24,8 @@ const KINDS: Readonly<Record<string, string>> = {
   function_zod_reused: "zodReused:empty",
   function_private_realm: "patching:empty",
 };
+/** The same of actions, whose fresh instances are made in advance while there is nothing to do. */
+const ACTION_KINDS: Readonly<Record<string, string>> = { action_zod_fresh: "zod:emptyAction" };
 
 export async function functionOverhead(_environment: Environment): Promise<Row[]> {
   await using server = await serverWithApp(APP);
@@ -33,16 +35,17 @@ export async function functionOverhead(_environment: Environment): Promise<Row[]
   for (let round = 0; round < ROUNDS; round++) {
     const bare = await rate({ port: barePort, request: { type: "post", path: "/" } });
     measured.get("bare")!.push(bare);
-    for (const [row, path] of Object.entries(KINDS)) {
+    for (const [row, path] of Object.entries({ ...KINDS, ...ACTION_KINDS })) {
+      const kind = row in KINDS ? "query" : "action";
       const perSecond = await rate({
         port: server.port,
-        request: { type: "call", kind: "query", path, args: {} },
+        request: { type: "call", kind, path, args: {} },
       });
       measured.set(row, [...measured.get(row) ?? [], perSecond]);
     }
   }
   const bare = median(measured.get("bare")!);
-  return Object.keys(KINDS).map((name) => {
+  return [...measured.keys()].filter((name) => name !== "bare").map((name) => {
     const value = median(measured.get(name)!);
     return { name, value, unit: "calls/s", ratio: value / bare, comparedWith: "bare handler" };
   });

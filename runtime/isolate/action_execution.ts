@@ -527,7 +527,7 @@ function operationLabel(name: string): string {
 }
 
 /** Code of a component that opens a view of the database for each look. */
-function lazyCode(code: ActionCode, component: string, urls: SystemUrls): ComponentCode {
+export function lazyCode(code: ActionCode, component: string, urls: SystemUrls): ComponentCode {
   const within = <T>(body: (code: ComponentCode) => T): T =>
     code.use((view) => body(componentCode(view.code, component, urls)));
   return {

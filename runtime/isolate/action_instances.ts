@@ -1,19 +1,22 @@
 // Live modules for actions. An action has effects, so it cannot run again when it meets a frozen
 // object with a write: it shares sealed instances only where no function of the modules writes to
-// what it did not make (runtime/instrumentation/foreign_writes.ts). All others are evaluated afresh.
+// what it did not make (runtime/instrumentation/foreign_writes.ts). All others are evaluated afresh, in
+// advance where there was time.
 
 import type { ComponentId } from "../../engine/types.ts";
 import type { LogLimits } from "./console.ts";
 import {
   type ComponentCode,
+  type EvaluationLooks,
   ImportedModules,
   type LoadedModule,
   loadEntry,
   loadPrivately,
 } from "./imported_modules.ts";
-import { isKnown, putBounded } from "./instance_cache.ts";
+import { isKnown } from "./instance_cache.ts";
 import { ScopeReports } from "./instance_seal.ts";
 import type { PrivateRealm } from "./private_realm.ts";
+import { putBounded, ReadyInstances } from "./ready_instances.ts";
 
 const PATCHING_ENTRIES_MAX = 1000;
 
@@ -21,8 +24,11 @@ export class ActionInstances {
   readonly #limits: LogLimits;
   /** By component and entry module; oldest use first. */
   readonly #sealed = new Map<string, LoadedModule>();
+  readonly #ready = new ReadyInstances();
   /** Entries whose modules, as they were, must be fresh. */
-  readonly #singleUse = new Map<string, ImportedModules>();
+  readonly #singleUse = new Map<string, EvaluationLooks>();
+  /** Entries whose modules, as they were, change built-in objects, or look as if they did. */
+  readonly #private = new Map<string, EvaluationLooks>();
   /** Entries whose functions tried to change built-in objects. */
   readonly #patching = new Set<string>();
 
@@ -44,18 +50,38 @@ export class ActionInstances {
         return sealed;
       }
     }
-    const create = (realm: PrivateRealm | null) => this.#create(code, realm, null);
-    if (this.#patching.has(key)) return loadPrivately(path, create);
-    // Half-way it is too late for a realm of its own.
-    if (isKnown(this.#singleUse, key, code)) return loadEntry(path, create, true);
-    return this.#loadSealed(key, path, code);
+    const isPrivate = this.#needsPrivateRealm(key, code);
+    const isFresh = isPrivate || isKnown(this.#singleUse, key, code);
+    const loaded = !isFresh
+      ? this.#loadSealed(key, path, code)
+      : this.#ready.take(key, code) ?? this.#load(key, path, code, isPrivate);
+    if (!loaded.modules.isSealed) this.#ready.want(key, component, path);
+    return loaded;
   }
 
   /** Too late for this run, not for the next. */
   noteRefusedWrite(component: ComponentId, path: string): void {
     const key = `${component}\0${path}`;
     this.#sealed.delete(key);
+    this.#ready.drop(key);
     if (this.#patching.size < PATCHING_ENTRIES_MAX) this.#patching.add(key);
+  }
+
+  /** Whether {@link prepareOne} has something to do. */
+  get wantsTime(): boolean {
+    return this.#ready.wantsTime;
+  }
+
+  /** Evaluates the modules of one recently used entry in advance. */
+  prepareOne(codeOf: (component: ComponentId) => ComponentCode): void {
+    this.#ready.prepareOne((key, component, path) => {
+      const code = codeOf(component);
+      return this.#load(key, path, code, this.#needsPrivateRealm(key, code));
+    });
+  }
+
+  #needsPrivateRealm(key: string, code: ComponentCode): boolean {
+    return this.#patching.has(key) || isKnown(this.#private, key, code);
   }
 
   #create(
@@ -66,6 +92,15 @@ export class ActionInstances {
     return new ImportedModules(code, this.#limits, {}, reports, realm);
   }
 
+  #load(key: string, path: string, code: ComponentCode, isPrivate: boolean): LoadedModule {
+    const create = (realm: PrivateRealm | null) => this.#create(code, realm, null);
+    if (isPrivate) return loadPrivately(path, create);
+    // Half-way it is too late for a realm of its own.
+    const loaded = loadEntry(path, create, true);
+    if (loaded.modules.realm !== null) putBounded(this.#private, key, loaded.modules.looks);
+    return loaded;
+  }
+
   #loadSealed(key: string, path: string, code: ComponentCode): LoadedModule {
     const loaded = loadEntry(
       path,
@@ -73,9 +108,9 @@ export class ActionInstances {
       true,
     );
     const { modules, exports } = loaded;
-    const isSealed = modules.realm === null && modules.sealForActions(exports) === null;
-    if (isSealed) putBounded(this.#sealed, key, loaded);
-    else putBounded(this.#singleUse, key, modules);
+    if (modules.realm !== null) putBounded(this.#private, key, modules.looks);
+    else if (modules.sealForActions(exports) === null) putBounded(this.#sealed, key, loaded);
+    else putBounded(this.#singleUse, key, modules.looks);
     return loaded;
   }
 }

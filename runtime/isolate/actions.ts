@@ -3,7 +3,12 @@
 import type { RunCall } from "../frames.ts";
 import type { HttpRequestHead } from "../types.ts";
 import { ActionCode } from "./action_code.ts";
-import { type ActionEnd, ActionExecution, type ActionServices } from "./action_execution.ts";
+import {
+  type ActionEnd,
+  ActionExecution,
+  type ActionServices,
+  lazyCode,
+} from "./action_execution.ts";
 import { ActionInstances } from "./action_instances.ts";
 import { CodeCache } from "./code_view.ts";
 import type { FramePipe } from "./frame_pipe.ts";
@@ -25,12 +30,23 @@ export async function serveActions(pipe: FramePipe, options: TransactionsOptions
     clearTimer,
     instances: new ActionInstances(services.limits),
   };
+  /** Evaluates modules that the next actions will need, one entry a turn, while there are none. */
+  const useLeisure = (): void => {
+    const { instances, code } = actionServices;
+    if (running.size > 0 || !instances.wantsTime) return;
+    instances.prepareOne((component) => lazyCode(code, component, urls));
+    nextTurn(useLeisure);
+  };
   const start = (call: RunCall, http: HttpRequestHead | null, isAgain: boolean) => {
     const { callId } = call;
     const onEnd = (end: ActionEnd) => {
-      if (end === "done") running.delete(callId);
-      // What it began is still on the stack.
-      else nextTurn(() => running.get(callId) === action && start(call, http, true));
+      if (end === "done") {
+        running.delete(callId);
+        nextTurn(useLeisure);
+      } else {
+        // What it began is still on the stack.
+        nextTurn(() => running.get(callId) === action && start(call, http, true));
+      }
     };
     const action: ActionExecution = new ActionExecution(actionServices, call, http, onEnd, isAgain);
     running.set(callId, action);

@@ -128,13 +128,37 @@ export interface ImportOverrides {
   readonly environmentVariable?: (name: string) => string | undefined;
 }
 
+/** What the evaluation of modules looked at; all of it, for as long as nobody evaluates more. */
+export class EvaluationLooks {
+  readonly environment = new Map<string, string | undefined>();
+
+  constructor(
+    readonly config: UdfConfig | null,
+    readonly modules: ReadonlyMap<string, string | null>,
+  ) {}
+
+  /**
+   * Whether evaluation would look the same in `code`. All looks are recorded in the transaction of
+   * `code` either way.
+   */
+  holdIn(code: ComponentCode): boolean {
+    let isSame = sameConfig(code.config, this.config);
+    for (const [path, hash] of this.modules) {
+      if ((code.provider.find(path)?.hash ?? null) !== hash) isSame = false;
+    }
+    for (const [name, value] of this.environment) {
+      if (code.environmentVariable(name) !== value) isSame = false;
+    }
+    return isSame;
+  }
+}
+
 /** One set of live modules and what their evaluation depended on. */
 export class ImportedModules {
   readonly globals = new Map<PropertyKey, unknown>();
   /** Lines that top-level code wrote: they appear in the log of every execution. */
   readonly logLines: LogLine[];
-  readonly #config: UdfConfig | null;
-  readonly #environment = new Map<string, string | undefined>();
+  readonly looks: EvaluationLooks;
   readonly #instances: ModuleInstances;
   readonly #scope: Scope;
   #code: ComponentCode;
@@ -150,7 +174,6 @@ export class ImportedModules {
     readonly realm: PrivateRealm | null = null,
   ) {
     this.#code = code;
-    this.#config = code.config;
     const log = new LogLines(limits);
     this.logLines = log.lines;
     const provider: ModuleProvider = {
@@ -159,6 +182,7 @@ export class ImportedModules {
       synthetic: code.provider.synthetic,
     };
     this.#instances = new ModuleInstances(provider, reports, realm);
+    this.looks = new EvaluationLooks(code.config, this.#instances.used);
     const environment = overrides.environmentVariable ?? code.environmentVariable;
     this.#scope = {
       phase: "import",
@@ -168,7 +192,7 @@ export class ImportedModules {
       syscalls: IMPORT_SYSCALLS,
       environmentVariable: (name) => {
         const value = environment(name);
-        this.#environment.set(name, value);
+        this.looks.environment.set(name, value);
         return value;
       },
       globals: this.globals,
@@ -184,7 +208,12 @@ export class ImportedModules {
 
   /** When the modules believe they were imported, in milliseconds. */
   get originMs(): number {
-    return this.#config?.importPhaseUnixTimestamp ?? 0;
+    return this.looks.config?.importPhaseUnixTimestamp ?? 0;
+  }
+
+  /** Characters of the modules' code: a measure of what the instances occupy. */
+  get codeChars(): number {
+    return this.#instances.codeChars;
   }
 
   /** The modules' top level tried to change built-in objects: they need a private realm. */
@@ -248,13 +277,7 @@ export class ImportedModules {
   adopt(code: ComponentCode): boolean {
     // The same transaction, in which nothing of this changes, has looked already.
     if (code === this.#code) return true;
-    let isSame = sameConfig(code.config, this.#config);
-    for (const [path, hash] of this.#instances.used) {
-      if ((code.provider.find(path)?.hash ?? null) !== hash) isSame = false;
-    }
-    for (const [name, value] of this.#environment) {
-      if (code.environmentVariable(name) !== value) isSame = false;
-    }
+    const isSame = this.looks.holdIn(code);
     if (isSame) this.#code = code;
     return isSame;
   }

@@ -7,6 +7,7 @@ import type { ComponentId } from "../../engine/types.ts";
 import type { LogLimits } from "./console.ts";
 import {
   type ComponentCode,
+  type EvaluationLooks,
   ImportedModules,
   type LoadedModule,
   loadEntry,
@@ -14,21 +15,17 @@ import {
 } from "./imported_modules.ts";
 import { ScopeReports } from "./instance_seal.ts";
 import type { PrivateRealm } from "./private_realm.ts";
-
-/** Kept instances, instances made in advance, and entries known to need fresh ones, each. */
-const INSTANCES_MAX = 256;
+import { putBounded, ReadyInstances } from "./ready_instances.ts";
 
 export class InstanceCache {
   readonly #limits: LogLimits;
   /** By component and entry module; oldest use first. */
   readonly #kept = new Map<string, LoadedModule>();
-  readonly #ready = new Map<string, LoadedModule>();
+  readonly #ready = new ReadyInstances();
   /** Entries whose modules, as they were, could not be sealed. */
-  readonly #singleUse = new Map<string, ImportedModules>();
+  readonly #singleUse = new Map<string, EvaluationLooks>();
   /** Entries whose modules, as they were, change built-in objects. */
-  readonly #private = new Map<string, ImportedModules>();
-  /** Entries that were used since the last time of leisure. */
-  readonly #wanted = new Map<string, { component: ComponentId; path: string }>();
+  readonly #private = new Map<string, EvaluationLooks>();
 
   constructor(limits: LogLimits) {
     this.#limits = limits;
@@ -58,15 +55,11 @@ export class InstanceCache {
     if (!isPrivate && allowSealed && !isKnown(this.#singleUse, key, code)) {
       return this.#loadSealed(key, path, code);
     }
-    const ready = this.#ready.get(key);
-    this.#ready.delete(key);
-    const loaded = ready !== undefined && ready.modules.adopt(code)
-      ? ready
-      : this.#load(key, path, code, isPrivate);
+    const loaded = this.#ready.take(key, code) ?? this.#load(key, path, code, isPrivate);
     if (loaded.exports.experimental_reuseContext === true) {
       putBounded(this.#kept, key, loaded);
     } else {
-      putBounded(this.#wanted, key, { component, path });
+      this.#ready.want(key, component, path);
     }
     return loaded;
   }
@@ -77,35 +70,28 @@ export class InstanceCache {
     const kept = this.#kept.get(key);
     if (kept === undefined || !kept.modules.isSealed) return;
     this.#kept.delete(key);
-    putBounded(this.#singleUse, key, kept.modules);
+    putBounded(this.#singleUse, key, kept.modules.looks);
   }
 
   /** A run tried to change built-in objects: from now on every run gets a realm of its own. */
   requirePrivateRealm(component: ComponentId, path: string, modules: ImportedModules): void {
     const key = `${component}\0${path}`;
     this.#kept.delete(key);
-    this.#ready.delete(key);
-    putBounded(this.#private, key, modules);
+    this.#ready.drop(key);
+    putBounded(this.#private, key, modules.looks);
   }
 
   /** Whether {@link prepareOne} has something to do. */
   get wantsTime(): boolean {
-    return this.#wanted.size > 0;
+    return this.#ready.wantsTime;
   }
 
   /** Evaluates the modules of one recently used entry in advance. */
   prepareOne(codeOf: (component: ComponentId) => ComponentCode): void {
-    const [key] = this.#wanted.keys();
-    if (key === undefined) return;
-    const { component, path } = this.#wanted.get(key)!;
-    this.#wanted.delete(key);
-    if (this.#ready.has(key)) return;
-    try {
+    this.#ready.prepareOne((key, component, path) => {
       const code = codeOf(component);
-      putBounded(this.#ready, key, this.#load(key, path, code, isKnown(this.#private, key, code)));
-    } catch {
-      // The next run evaluates again and reports the error.
-    }
+      return this.#load(key, path, code, isKnown(this.#private, key, code));
+    });
   }
 
   /** Loads the modules and seals them if that is possible; keeps them then. */
@@ -116,9 +102,9 @@ export class InstanceCache {
     });
     const { modules, exports } = loaded;
     const wantsUsed = exports.experimental_reuseContext === true;
-    if (modules.realm !== null && !wantsUsed) putBounded(this.#private, key, modules);
+    if (modules.realm !== null && !wantsUsed) putBounded(this.#private, key, modules.looks);
     else if (modules.seal() === null || wantsUsed) putBounded(this.#kept, key, loaded);
-    else putBounded(this.#singleUse, key, modules);
+    else putBounded(this.#singleUse, key, modules.looks);
     return loaded;
   }
 
@@ -127,30 +113,20 @@ export class InstanceCache {
       new ImportedModules(code, this.#limits, {}, null, realm);
     if (isPrivate) return loadPrivately(path, create);
     const loaded = loadEntry(path, create);
-    if (loaded.modules.realm !== null) putBounded(this.#private, key, loaded.modules);
+    if (loaded.modules.realm !== null) putBounded(this.#private, key, loaded.modules.looks);
     return loaded;
   }
 }
 
 /** Whether something is known of the entry as its code is now. */
 export function isKnown(
-  entries: Map<string, ImportedModules>,
+  entries: Map<string, EvaluationLooks>,
   key: string,
   code: ComponentCode,
 ): boolean {
   const known = entries.get(key);
   if (known === undefined) return false;
-  if (known.adopt(code)) return true;
+  if (known.holdIn(code)) return true;
   entries.delete(key);
   return false;
-}
-
-/** Keeps an entry, in the place of the oldest if there are too many. */
-export function putBounded<T>(map: Map<string, T>, key: string, value: T): void {
-  map.delete(key);
-  if (map.size >= INSTANCES_MAX) {
-    const [oldest] = map.keys();
-    map.delete(oldest!);
-  }
-  map.set(key, value);
 }

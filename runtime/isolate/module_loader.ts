@@ -39,6 +39,7 @@ interface CompiledModule {
   readonly reuseObstacle: string | null;
   /** The text looks as if it changed built-in objects, perhaps only while a function runs. */
   readonly seemsToPatch: boolean;
+  readonly codeChars: number;
   /** What the module's import specifiers mean. */
   readonly resolved: Map<string, string>;
 }
@@ -76,6 +77,7 @@ function compile(path: string, hash: string, provider: ModuleProvider): Compiled
     // A module of unknown origin was not instrumented.
     reuseObstacle: reuseObstacle === undefined ? "it was not analyzed" : reuseObstacle,
     seemsToPatch: PATCHES_BUILT_IN.test(code),
+    codeChars: code.length,
     resolved: new Map<string, string>(),
   };
   if (compiledModules.size >= COMPILED_MODULES_MAX) {
@@ -97,9 +99,11 @@ const REPLACED =
   "(?:Date|Promise|Math|JSON|Intl|Symbol|Map|Set|crypto|performance|fetch|process|console|" +
   "setTimeout|setInterval|Request|Response|Headers|FormData|URL)";
 const OWN = `(?<![\\w$.])(?:globalThis\\.|self\\.)?`;
+/** What may be assigned in the locked realm, too. */
+const ASSIGNABLE = "(?!Error\\.(?:stackTraceLimit|prepareStackTrace)\\b)";
 /** `Array.prototype.x =`, `delete Math.x`, `Object.defineProperty(String.prototype`, `Date =`, … */
 const PATCHES_BUILT_IN = new RegExp([
-  `${OWN}${BUILT_IN}(?:\\.prototype)?(?:\\.[\\w$]+|\\[[^\\]]*\\])\\s*=(?![=>])`,
+  `${OWN}${ASSIGNABLE}${BUILT_IN}(?:\\.prototype)?(?:\\.[\\w$]+|\\[[^\\]]*\\])\\s*=(?![=>])`,
   `${OWN}${REPLACED}\\s*=(?![=>])`,
   `\\bdelete\\s+(?:globalThis\\.|self\\.)?${BUILT_IN}\\b`,
   `\\b(?:definePropert(?:y|ies)|assign|setPrototypeOf|set)\\(\\s*${BUILT_IN}(?:\\.prototype)?\\s*,`,
@@ -120,6 +124,8 @@ export class ModuleInstances {
   readonly #stopReports: (() => void)[] = [];
   /** Some module's text looks as if it changed built-in objects. */
   seemsToPatch = false;
+  /** Characters of all modules together. */
+  codeChars = 0;
 
   /** @param realm where the modules live; null for the one that all runs share. */
   constructor(
@@ -174,6 +180,7 @@ export class ModuleInstances {
     const reports = this.#reports;
     if (reports !== null) reports.obstacle ??= compiled.reuseObstacle;
     this.seemsToPatch ||= compiled.seemsToPatch;
+    this.codeChars += compiled.codeChars;
     const { realm } = this;
     const module = { exports: realm?.createObject() ?? {} };
     // Before evaluation: in an import cycle the others see the exports that exist so far.
