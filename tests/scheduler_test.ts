@@ -183,6 +183,14 @@ Deno.test("scheduled functions", async (t) => {
     const [id] = await schedule(server, "cancelKey", [victim!]);
     await jobIn(live, id!, "success");
     assert.equal((await job(server, victim!)).state.kind, "canceled");
+    const [own] = await schedule(server, "cancelSelf", ["of one that tried"]);
+    await jobIn(live, own!, "success");
+    const watched = live.watch("jobs:marks");
+    await watched.until((keys) => (keys as string[]).includes("of one that tried"));
+    watched.stop();
+    const entries = await logEntries(server);
+    const run = entries.find(({ identifier }) => identifier === "jobs:cancelSelf");
+    assert.match(run!.logLines[0]!.messages[0]!, /A scheduled mutation canceling itself is/);
   });
 
   await t.step("children of a cancelled action are born cancelled", async () => {

@@ -313,6 +313,29 @@ Deno.test("ids of another component are nobody's", () =>
     await assert.rejects(relay("b/m/typed", { id: own }, "query"), /ArgumentValidationError/);
   }));
 
+Deno.test("a scheduled mutation that cancels itself: a warning, an error from package 1.50 on", () =>
+  withFamily(async ({ stand, isolate, run }) => {
+    const target = await run("query", "handle", { target: "m:add" });
+    const id = String(await run("mutation", "schedule", { target: target! }));
+    const cancel = () =>
+      isolate.run("mutation", "m:cancel", {
+        arguments: [{ id }],
+        job: { component: "", id },
+        seed: "f".repeat(32),
+      });
+    const warned = await cancel();
+    assert.equal(valueOf(warned), null);
+    assert.match(warned.logLines[0]!.messages[0]!, /A scheduled mutation canceling itself is/);
+    const read = { kind: "query", target: "m:read", args: { id, isSystem: true } };
+    const { state } = await run("mutation", "relay", read) as { state: Json };
+    assert.deepEqual(state, { kind: "pending" });
+    await stand.engine.transact((tx) => {
+      const config = tx.table("udfConfig");
+      config.patch(config.first("by_component", [""])!._id, { serverVersion: "1.50.0" });
+    });
+    assert.match(errorOf(await cancel()), /^Uncaught Error: A mutation cannot cancel itself\n/);
+  }));
+
 Deno.test("a job belongs to the component that scheduled it", () =>
   withFamily(async ({ stand, run, ids }) => {
     const relay = (target: string, args: Json, kind = "mutation") =>

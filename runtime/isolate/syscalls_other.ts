@@ -3,6 +3,7 @@
 import { userError } from "../../engine/errors.ts";
 import type { TransactionLimits, TransactionUsage } from "../../engine/limits.ts";
 import type { JsonObject } from "../../engine/values/value.ts";
+import { type ClientVersion, isBefore, parseClientVersion } from "../../engine/virtual_tables.ts";
 import { type RunCall, SIGN_JWT } from "../frames.ts";
 import type { FunctionPath, Identity } from "../types.ts";
 import { cancelScheduled, scheduleFunction } from "./scheduling.ts";
@@ -11,6 +12,9 @@ import { createFunctionHandle } from "./function_address.ts";
 import { type ComponentPaths, displayName } from "./function_path.ts";
 import type { TransactionSyscall } from "./syscalls_database.ts";
 import type { TransactionRun } from "./transaction_run.ts";
+
+/** Up to then a scheduled mutation that cancels itself is only warned. */
+const SELF_CANCEL_REFUSED_SINCE: ClientVersion = { major: 1, minor: 50, patch: 0 };
 
 export const OTHER_SYSCALLS: ReadonlyMap<string, TransactionSyscall> = new Map<
   string,
@@ -129,9 +133,13 @@ function schedule(run: TransactionRun, args: JsonObject): string {
 
 function cancelJob(run: TransactionRun, args: JsonObject): string {
   requireMutation(run, "cancel_job");
-  const { tx, path, state } = run;
+  const { tx, code, path, state } = run;
   const job = state.call.job;
   if (job?.id === args.id && job?.component === path.component) {
+    const version = parseClientVersion(code.udfConfig(path.component)?.serverVersion ?? "");
+    if (version !== null && !isBefore(version, SELF_CANCEL_REFUSED_SINCE)) {
+      throw userError("ScheduledFunctionCancelingItself", "A mutation cannot cancel itself");
+    }
     run.warn(
       "A scheduled mutation canceling itself is deprecated and will throw an error in a future " +
         "version of Convex.",

@@ -107,10 +107,21 @@ export const throws = internalMutation({
   },
 });
 
-/** Cancels the job whose id is the key, which may be its own. */
+/** Cancels the job whose id is the key. */
 export const cancelKey = internalMutation({
   args: { key: v.string() },
   handler: async (ctx, { key }) => await ctx.scheduler.cancel(key as never),
+});
+
+/** Cancels its own job, then schedules a mark. */
+export const cancelSelf = internalMutation({
+  args: { key: v.string() },
+  handler: async (ctx, { key }) => {
+    const own = (await ctx.db.system.query("_scheduled_functions").collect())
+      .find(({ state, name }) => state.kind === "inProgress" && name === "jobs.js:cancelSelf");
+    await ctx.scheduler.cancel(own!._id);
+    await ctx.scheduler.runAfter(0, reference("jobs:mark"), { key });
+  },
 });
 
 /** The end of an action: schedules a mark, through a mutation, and notes that it ended. */
