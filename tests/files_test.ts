@@ -387,7 +387,7 @@ Deno.test("mutations store and get files, and what they undo leaves nothing", as
 Deno.test("files that many mutations store at once are each there once", async () => {
   await using server = await serverWithApp(APP, { flags: ["--isolates", "2"] });
   const client = httpClient(server);
-  const count = 12;
+  const count = 6;
   const ids = Array.from(
     { length: count },
     () => client.mutation(mutation("files:storeAndCount"), {}),
