@@ -310,10 +310,10 @@ Deno.test("limits: the caller of a function that never ends, or takes all memory
     client.query(query("limits:callOverrunning"), { name, ...nonce() });
   assert.deepEqual(mutated, [text, `Uncaught Error: ${text.trimEnd()}`]);
   assert.equal(await called("limits:spinInQuery"), `caught ${text}`);
-  assert.equal(
-    await called("limits:hoard"),
-    "caught JavaScript execution ran out of memory (maximum memory usage: 64 MB)\n",
-  );
+  // A machine that is slow to collect garbage may find it to be too slow before the heap is full.
+  const outOfMemory = "JavaScript execution ran out of memory (maximum memory usage: 64 MB)\n";
+  const hoarded = await called("limits:hoard");
+  assert.ok([outOfMemory, text].includes(hoarded.replace("caught ", "")), hoarded);
   const counted = (group: string) => client.query(query("limits:countGroup"), { group });
   assert.deepEqual([await counted("endless callee"), await counted("endless caller")], [0, 1]);
 });

@@ -150,7 +150,7 @@ export const callEndless = mutation({
 export const hoard = query({
   ...once,
   handler: () => {
-    for (const kept: unknown[] = [];;) kept.push(new Array(1000).fill(0));
+    for (const kept: unknown[] = [];;) kept.push(new Array(1_000_000).fill(0));
   },
 });
 /** Calls a query that overruns a limit. */
