@@ -281,6 +281,13 @@ const refused: [what: string, parts: TableParts, code: string, text: string][] =
     tableText(tableName),
   ]),
   [
+    "a field that no identifier names",
+    { documentType: object({ "a b": string }) },
+    "InvalidSchema",
+    "Identifier a b has invalid character ' ': Identifiers can only contain alphanumeric " +
+    "characters or underscores",
+  ],
+  [
     "ids of no table",
     { documentType: object({ a: { type: "id", tableName: "a-b" } }) },
     "InvalidTableName",

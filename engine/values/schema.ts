@@ -1,6 +1,6 @@
 // Schema definitions (spec 8, 9; deploy 6, 9): tables, their indexes and document validators.
 
-import { userError } from "../errors.ts";
+import { PlatformError, userError } from "../errors.ts";
 import { identifierProblem } from "./field.ts";
 import { checkTable } from "./schema_rules.ts";
 import {
@@ -124,7 +124,7 @@ function parseTable(json: Json, schemaValidation: boolean): TableDefinition {
 
 function parseDocumentType(json: Json): Validator | null {
   if (json === null) return null;
-  const validator = parseValidator(json);
+  const validator = parseDocumentValidator(json);
   switch (validator.type) {
     case "any":
       return validator;
@@ -140,6 +140,16 @@ function parseDocumentType(json: Json): Validator | null {
     "The document validator in a schema must be an object, a union of objects, or `v.any()`. " +
       `Found ${printValidator(validator)}. ${SCHEMA_DOCUMENTATION}`,
   );
+}
+
+/** What has no code of its own makes the schema invalid. */
+function parseDocumentValidator(json: Json): Validator {
+  try {
+    return parseValidator(json);
+  } catch (error) {
+    if (!(error instanceof PlatformError) || error.code !== "InvalidValidator") throw error;
+    throw userError("InvalidSchema", error.message);
+  }
 }
 
 function withoutSystemFields(validator: Validator): Validator {
