@@ -2,10 +2,12 @@
 // checked before anything runs. Every problem here is a 400 `InvalidConfig` (spec deploy 4, 5.1).
 
 import { z } from "zod";
-import { userError } from "../engine/errors.ts";
+import { type PlatformError, userError } from "../engine/errors.ts";
 import type { NodeSettings } from "../runtime/frames.ts";
 
 const MODULE_PATH_COMPONENT_LENGTH_MAX = 64;
+/** Modules of Node become files, whose paths the system bounds. */
+const MODULE_PATH_LENGTH_MAX = 1024;
 /** Of the sources and source maps of one push together (spec deploy 5.3). */
 const MODULES_SIZE_BYTES_MAX = 230_000_000;
 const FUNCTION_MODULES_MAX = 4096;
@@ -161,8 +163,13 @@ function checkedModules(pushed: PushedDefinition): PushedDefinition {
 }
 
 function pushedModule(module: z.infer<typeof moduleConfig>): PushedModule {
+  const path = canonicalModulePath(module.path);
+  // Modules of Node become files beside the app's packages.
+  if (module.environment === "node" && path.startsWith("node_modules/")) {
+    throw pathError(path, "The `node_modules` directory is reserved.");
+  }
   return {
-    path: canonicalModulePath(module.path),
+    path,
     environment: module.environment,
     source: module.source,
     sourceMap: module.sourceMap ?? null,
@@ -174,8 +181,10 @@ function pushedModule(module: z.infer<typeof moduleConfig>): PushedModule {
  * @throws PlatformError `InvalidConfig` when it is no path that a module may have (spec deploy 4)
  */
 export function canonicalModulePath(path: string): string {
-  const fail = (reason: string) =>
-    userError("InvalidConfig", `${path} is not a valid path to a Convex module. ${reason}`);
+  const fail = (reason: string) => pathError(path, reason);
+  if (path.length > MODULE_PATH_LENGTH_MAX) {
+    throw fail(`Module path is too long (${path.length} > maximum ${MODULE_PATH_LENGTH_MAX}).`);
+  }
   if (path.startsWith("/")) throw fail("Module paths must be relative.");
   const lastDot = path.slice(path.lastIndexOf("/") + 1).lastIndexOf(".");
   const canonical = lastDot > 0 ? path : `${path}.js`;
@@ -203,6 +212,10 @@ export function canonicalModulePath(path: string): string {
   return canonical;
 }
 
+function pathError(path: string, reason: string): PlatformError {
+  return userError("InvalidConfig", `${path} is not a valid path to a Convex module. ${reason}`);
+}
+
 function checkNodeVersion(version: string | null): void {
   if (version === null || NODE_VERSIONS.includes(version)) return;
   throw userError(
@@ -225,6 +238,12 @@ function checkUnique(paths: readonly string[]): void {
       );
     }
     seen.add(path);
+  }
+  for (const path of paths) {
+    for (let end = path.indexOf("/"); end >= 0; end = path.indexOf("/", end + 1)) {
+      const directory = path.slice(0, end);
+      if (seen.has(directory)) throw pathError(path, `The module ${directory} is no directory.`);
+    }
   }
 }
 

@@ -1,7 +1,9 @@
 // The short form of `deno task hostile`: each attack from one place only. (Attacks at push are in push_test.ts.)
 import assert from "node:assert/strict";
+import { Server } from "./harness/server.ts";
 import { httpClient, mutation, post, query } from "./harness/clients.ts";
 import { knownAttacks } from "./hostile/expected_answers.ts";
+import { LINKING_PACKAGE, LINKING_VERSION, LinkRegistry } from "./hostile/link_registry.ts";
 import { HostileStand, type Place, PLACES } from "./hostile/run_attempts.ts";
 
 let stand: HostileStand;
@@ -54,24 +56,98 @@ Deno.test("modules with tricks in their paths cannot be pushed", async () => {
     `${"x".repeat(5_000)}.js`,
     "evil.mjs",
     "file:///etc/passwd",
+    "/proc/self/environ.js",
+    "proc/self/../../evil.js",
+    "_deps/../evil.js",
+    "a/.../evil.js",
+    "~/evil.js",
+    "C:/evil.js",
+    "con\n.js",
+    " evil.js",
+    "evil.JS",
+    `${"a/".repeat(3_000)}evil.js`,
   ];
   for (const path of paths) {
-    const { status, json } = await post(`${stand.server.url}/api/deploy2/start_push`, {
-      adminKey: stand.server.adminKey,
-      dryRun: false,
-      functions: "convex/",
-      appDefinition: {
-        definition: null,
-        dependencies: [],
-        schema: null,
-        changedModules: [{ path, source: "export {};", environment: "isolate" }],
-        unchangedModuleHashes: [],
-        udfServerVersion: "1.48.0",
-      },
-      componentDefinitions: [],
-      nodeDependencies: [],
-    });
-    assert.equal(status, 400, path);
-    assert.ok(json.message.startsWith(`${path} is not a valid path to a Convex module. `), path);
+    for (const environment of ["isolate", "node"]) {
+      const { status, json } = await startPush([{ path, source: "export {};", environment }]);
+      assert.equal(status, 400, path);
+      assert.ok(json.message.startsWith(`${path} is not a valid path to a Convex module. `), path);
+    }
   }
 });
+
+Deno.test("modules that would be one file, or a file and a directory, cannot be pushed", async () => {
+  const files = (environments: readonly string[], ...paths: string[]) =>
+    startPush(paths.map((path, i) => ({
+      path,
+      source: `export const at = ${i};`,
+      environment: environments[i % environments.length]!,
+    })));
+  const same = await files(["isolate", "node"], "evil.js", "evil");
+  assert.equal(same.status, 400);
+  assert.match(same.json.message, /multiple modules with the same canonical path: evil\.js/);
+  const within = await files(["node"], "evil.js", "evil.js/inner.js");
+  assert.equal(within.status, 400);
+  assert.match(within.json.message, /The module evil\.js is no directory\./);
+  const packages = await files(["node"], "node_modules/evil.js");
+  assert.equal(packages.status, 400);
+  assert.match(packages.json.message, /The `node_modules` directory is reserved\./);
+  // Names of objects' own properties are names like any other; case tells names apart.
+  const odd = ["__proto__.js", "constructor.js", "Evil.js", "evil.js", "proc/self/environ.js"];
+  for (const environment of ["isolate", "node"]) {
+    assert.equal((await files([environment], ...odd)).status, 200, environment);
+  }
+});
+
+Deno.test("packages are installed without the links that they contain", async () => {
+  await using registry = await LinkRegistry.start();
+  await using server = await Server.start({ env: { NPM_CONFIG_REGISTRY: registry.url } });
+  // What top-level code throws comes back as the push's error.
+  const source = `
+    import { existsSync, readdirSync, readFileSync } from "node:fs";
+    import { dirname } from "node:path";
+    const directory = dirname(require.resolve("${LINKING_PACKAGE}"));
+    const attempt = (body) => { try { return body(); } catch { return "refused"; } };
+    throw new Error("seen " + JSON.stringify({
+      files: readdirSync(directory).toSorted(),
+      through: ["secret", "up/etc/passwd", "hard"].map((name) =>
+        attempt(() => readFileSync(directory + "/" + name, "utf8").length)),
+    }));`;
+  const modules = [{ path: "evil.js", source, environment: "node" }];
+  const dependencies = [{ name: LINKING_PACKAGE, version: LINKING_VERSION }];
+  const { status, json } = await startPush(modules, dependencies, server);
+  assert.equal(status, 400);
+  const [, seen] = /seen (\{.*\})/.exec(json.message) ?? assert.fail(json.message);
+  assert.deepEqual(JSON.parse(seen!), {
+    files: ["index.js", "package.json"],
+    through: ["refused", "refused", "refused"],
+  });
+});
+
+interface PushedModule {
+  readonly path: string;
+  readonly source: string;
+  readonly environment: string;
+}
+
+function startPush(
+  changedModules: readonly PushedModule[],
+  nodeDependencies: readonly { name: string; version: string }[] = [],
+  server: Server = stand.server,
+): ReturnType<typeof post> {
+  return post(`${server.url}/api/deploy2/start_push`, {
+    adminKey: server.adminKey,
+    dryRun: true,
+    functions: "convex/",
+    appDefinition: {
+      definition: null,
+      dependencies: [],
+      schema: null,
+      changedModules,
+      unchangedModuleHashes: [],
+      udfServerVersion: "1.48.0",
+    },
+    componentDefinitions: [],
+    nodeDependencies,
+  });
+}
