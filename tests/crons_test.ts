@@ -19,6 +19,9 @@ export const slow = internalActionGeneric(async (ctx) => {
   await new Promise((resolve) => setTimeout(resolve, 2500));
   await ctx.runMutation(makeFunctionReference("jobs:tick"), { by: "slow" });
 });
+export const stuck = internalActionGeneric(async () => {
+  await new Promise((resolve) => setTimeout(resolve, 600_000));
+});
 export const fail = internalMutationGeneric(async () => { throw new Error("not today"); });
 export const long = internalMutationGeneric(() => "x".repeat(2000));
 export const ticks = queryGeneric(async (ctx) =>
@@ -49,6 +52,7 @@ const MONTHLY = (name: string) =>
 const LEAP = `crons.cron("leap", "0 0 29 FEB *", to("tick"), { by: "leap" });`;
 const SECONDS = `crons.interval("every second", { seconds: 1 }, to("tick"), { by: "cron" });`;
 const SLOW = `crons.interval("slow", { seconds: 1 }, to("slow"), {});`;
+const STUCK = `crons.interval("stuck", { hours: 1 }, to("stuck"), {});`;
 const FAILING = `crons.interval("failing", { minutes: 5 }, to("fail"), {});`;
 const LONG = `crons.interval("long", { hours: 1 }, to("long"), {});`;
 
@@ -94,6 +98,7 @@ Deno.test.beforeAll(async () => {
       LEAP,
       SECONDS,
       SLOW,
+      STUCK,
       FAILING,
       LONG,
     ),
@@ -161,18 +166,21 @@ Deno.test("schedules of the clock begin at their next time, in UTC", async () =>
 });
 
 Deno.test("intervals run at once and then at their times; their last runs are noted", async () => {
+  const isDone = ({ status }: Run) => status.type === "success";
   const runs = await runsUntil((runs) =>
-    runsOf(runs, "every second").length === 5 && runsOf(runs, "failing").length === 1 &&
-    runsOf(runs, "long").length === 1
+    runsOf(runs, "every second").length === 5 && runsOf(runs, "every second").some(isDone) &&
+    runsOf(runs, "failing").length === 1 && runsOf(runs, "long").length === 1
   );
-  const [newest, ...older] = runsOf(runs, "every second");
-  assert.deepEqual(newest!.status, { type: "success", result: { type: "default", value: "null" } });
-  assert.deepEqual(newest!.logLines, { logLines: ["[LOG] 'tick' 'cron'"], isTruncated: false });
-  assert.equal(newest!.udfPath, "jobs.js:tick");
-  assert.equal(new TextDecoder().decode(newest!.udfArgs), '[{"by":"cron"}]');
-  assert.ok(newest!.executionTime >= 0);
+  const done = runsOf(runs, "every second").find(isDone)!;
+  assert.deepEqual(done.status, { type: "success", result: { type: "default", value: "null" } });
+  assert.deepEqual(done.logLines, { logLines: ["[LOG] 'tick' 'cron'"], isTruncated: false });
+  assert.equal(done.udfPath, "jobs.js:tick");
+  assert.equal(new TextDecoder().decode(done.udfArgs), '[{"by":"cron"}]');
+  assert.ok(done.executionTime >= 0);
   // Planned times are whole periods apart, however late the runs were.
-  for (const run of older) assert.equal((newest!.ts - run.ts) % 1_000_000_000n, 0n);
+  for (const { ts } of runsOf(runs, "every second")) {
+    assert.equal((done.ts - ts) % 1_000_000_000n, 0n);
+  }
   const [failed] = runsOf(runs, "failing");
   assert.equal(failed!.status.type, "err");
   assert.match(String(failed!.status.error), /^Uncaught Error: not today\n {4}at /);
@@ -202,47 +210,47 @@ Deno.test("runs that fall into a run are skipped, with an error in the log", asy
 
 Deno.test("after a crash the jobs go on; an action that it cut off is not run again", async () => {
   const listed = live.watch("_system/frontend/listCronJobs");
-  const slowIs = (type: string) => (rows: unknown) =>
-    (rows as Job[]).find(({ name }) => name === "slow")?.nextRun.state.type === type;
-  await listed.until(slowIs("inProgress"));
+  await listed.until((rows) =>
+    (rows as Job[]).find(({ name }) => name === "stuck")?.nextRun.state.type === "inProgress"
+  );
   listed.stop();
   await server.kill();
   await server.restart();
   const error = "Transient error while executing action";
-  const runs = await runsUntil((runs) =>
-    runsOf(runs, "slow").some(({ status }) => status.error === error)
-  );
-  const cut = runs.find(({ status }) => status.error === error)!;
-  const [entry] = await completions();
-  assert.deepEqual([entry!.identifier, entry!.udfType, entry!.error], [
-    "jobs:slow",
-    "Action",
-    error,
-  ]);
-  await runsUntil((runs) =>
-    runsOf(runs, "every second").some(({ ts }) => ts > cut.ts + 3_000_000_000n)
-  );
+  const runs = await runsUntil((runs) => runsOf(runs, "stuck").length === 1);
+  const [cut] = runsOf(runs, "stuck");
+  assert.deepEqual(cut!.status, { type: "err", error });
+  const entry = (await completions()).find(({ identifier }) => identifier === "jobs:stuck");
+  assert.deepEqual([entry!.udfType, entry!.error], ["Action", error]);
+  const before = BigInt(Date.now()) * 1_000_000n;
+  await runsUntil((runs) => runsOf(runs, "every second").some(({ ts }) => ts > before));
+  assert.deepEqual((await jobs()).stuck!.nextRun.state, { type: "pending" });
 });
 
 Deno.test("during a pause nothing runs; after it one late run, then the rest is skipped", async () => {
   const admin = { authorization: `Convex ${server.adminKey}` };
   await post(`${server.url}/api/v1/pause_deployment`, {}, admin);
-  const planned = (await jobs())["every second"]!.nextRun.nextTs;
+  const pausedAt = Date.now() + 1;
+  const { _id: jobId, nextRun } = (await jobs())["every second"]!;
+  const planned = nextRun.nextTs;
   const resumeAt = Number(planned / 1_000_000n) + 2_500;
   await new Promise((resolve) => setTimeout(resolve, resumeAt - Date.now()));
   assert.equal((await jobs())["every second"]!.nextRun.nextTs, planned);
   await post(`${server.url}/api/v1/unpause_deployment`, {}, admin);
-  const atTime = (runs: readonly Run[], ts: bigint) =>
-    runsOf(runs, "every second").filter((run) => run.ts === ts).map(({ status }) => status);
-  const runs = await runsUntil((runs) => atTime(runs, planned).length === 2);
-  const [skipped, late] = atTime(runs, planned);
-  assert.deepEqual([late!.type, skipped!.type], ["success", "canceled"]);
-  const missed = BigInt(Number(skipped!.num_canceled));
-  assert.ok(missed >= 2n);
+  const runs = await runsUntil((runs) =>
+    runsOf(runs, "every second").some(({ ts }) => ts > planned)
+  );
+  const entries = (await completions())
+    .filter(({ identifier }) => identifier === "jobs:tick")
+    .filter(({ timestamp }) => Number(timestamp) * 1000 > pausedAt);
+  const [late, skipping] = entries;
+  assert.equal(late!.error, null);
+  const [, missed, skippedJob] = /^Skipping (\d+) run\(s\) of job (\S+) /.exec(skipping!.error!)!;
+  assert.equal(skippedJob, jobId);
+  assert.ok(Number(missed) >= 2);
   // Of the missed ones none runs later.
-  const next = planned + (missed + 1n) * 1_000_000_000n;
-  const later = await runsUntil((runs) => atTime(runs, next).length === 1);
-  const times = runsOf(later, "every second").map(({ ts }) => ts);
+  const next = planned + BigInt(Number(missed) + 1) * 1_000_000_000n;
+  const times = runsOf(runs, "every second").map(({ ts }) => ts);
   assert.ok(times.every((ts) => ts <= planned || ts >= next), `${times}`);
 });
 
@@ -291,7 +299,7 @@ Deno.test("a push keeps what it does not change", async () => {
     items.at(-1).metadata.component_diffs[0].component_diff.cron_diff;
   assert.deepEqual(added, ["renamed"]);
   assert.deepEqual(updated.toSorted(), ["daily", "long", "weekly"]);
-  assert.deepEqual(deleted.toSorted(), ["every second", "failing", "monthly", "slow"]);
+  assert.deepEqual(deleted.toSorted(), ["every second", "failing", "monthly", "slow", "stuck"]);
 });
 
 Deno.test("a cron expression that says nothing is refused at push", async () => {
