@@ -214,7 +214,7 @@ export class Analyzer {
       this.#session ??= this.#start();
       const { process, waiting, watchdog } = this.#session;
       const id = ++this.#lastId;
-      if (waiting.size === 0) watchdog.restart();
+      if (waiting.size === 0) watchdog.restart(performance.now());
       waiting.set(id, { resolve, reject });
       process.send({ type: "analyze", id, request });
       this.#watchTimer ??= setInterval(() => this.#watch(), WATCH_INTERVAL_MS);
@@ -246,7 +246,7 @@ export class Analyzer {
   }
 
   #receive(session: Session, frames: readonly FromIsolate[]): void {
-    session.watchdog.restart();
+    session.watchdog.restart(performance.now());
     for (const frame of frames) {
       if (frame.type === "usage") this.#options.usage.noteAll(frame.highest);
       if (frame.type !== "analyzed") continue;

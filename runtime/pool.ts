@@ -49,7 +49,7 @@ const STEAL_AFTER_MS = 60;
 const WATCH_INTERVAL_MS = 20;
 /** The server itself stood still so long (a suspended machine): nobody kept the others waiting then. */
 const STANDSTILL_MS_MIN = 1_000;
-/** A call whose isolates were ended from outside so often is given up. */
+/** A call whose isolates ended so often, and not surely by its own fault, is given up. */
 const DEATHS_MAX = 3;
 const RESPAWN_DELAY_MS_MIN = 50;
 const RESPAWN_DELAY_MS_MAX = 5_000;
@@ -255,7 +255,9 @@ export class Pool implements TransactionIsolateEvents {
   /** Whether a call that may have been running is put back to run again at once. */
   #survives(pending: PendingCall, end: IsolateEnd): boolean {
     const overrun = end.overrun ?? (end.reason.kind === "heap" ? "memory" : null);
-    if (overrun !== null && overrun !== "stuck" && end.isCertain) {
+    // In another isolate, where less is kept of other functions, it may well have enough memory.
+    const mayFit = overrun === "memory" && end.wasLargeBefore && pending.deaths < DEATHS_MAX - 1;
+    if (overrun !== null && overrun !== "stuck" && end.isCertain && !mayFit) {
       const { limits } = this.#options;
       this.#estimates.record(pending.source, limits.userTimeMs);
       const message = overrunMessage(overrun, limits);

@@ -61,6 +61,7 @@ async function withPool(
   isolates: number,
   body: (harness: Harness) => Promise<void>,
   silent: readonly number[] = [],
+  userTimeMs = 400,
 ) {
   const sink = new FakeSink();
   const mark = `isolates-of-test-${crypto.randomUUID()}`;
@@ -91,7 +92,7 @@ async function withPool(
     nextIsolate: () => ++lastIsolate,
     sink,
     syscalls: new TransactionSyscalls(() => {}),
-    limits: { ...DEFAULT_RUNTIME_LIMITS, userTimeMs: 400 },
+    limits: { ...DEFAULT_RUNTIME_LIMITS, userTimeMs },
     usage: new LimitUsage(),
     startMsMax: silent.length === 0 ? undefined : 5_000,
     onFault: () => {},
@@ -130,6 +131,11 @@ async function withPool(
   }
 }
 
+/** For calls that fill their heap: V8 struggles for long before it gives up. */
+function withPatientPool(isolates: number, body: (harness: Harness) => Promise<void>) {
+  return withPool(isolates, body, [], 30_000);
+}
+
 /** Process ids of the pool's isolates, those that only start included; `mark` is among their arguments. */
 function processesOf(mark: string): number[] {
   return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => {
@@ -144,6 +150,12 @@ function processesOf(mark: string): number[] {
 function message(outcome: CallOutcome): string {
   assert.equal(outcome.kind, "overrun");
   return outcome.kind === "overrun" ? outcome.message : "";
+}
+
+/** Which isolate ran it. */
+function pidOf(outcome: CallOutcome): number {
+  assert.ok(outcome.kind === "ran" && outcome.result.result.ok);
+  return JSON.parse(outcome.result.result.value).pid;
 }
 
 const TIMED_OUT = "Function execution timed out (maximum duration: 400ms)";
@@ -199,13 +211,20 @@ Deno.test("with one isolate, the calls behind an endless loop run once it is sto
 
 for (const bomb of ["heap", "buffers"]) {
   Deno.test(`an isolate that dies of memory (${bomb}) takes only the culprit with it`, () =>
-    withPool(2, async ({ call }) => {
+    withPatientPool(2, async ({ call }) => {
       const calls = ["a", "b", bomb, "c", "d"].map((name) => call("mutation", name));
       const outcomes = await Promise.all(calls);
       assert.deepEqual(outcomes.map((o) => o.kind), ["ran", "ran", "overrun", "ran", "ran"]);
       assert.equal(message(outcomes[2]!), OUT_OF_MEMORY);
     }));
 }
+
+Deno.test("a call that finds no memory beside what others left behind gets an isolate of its own", () =>
+  withPatientPool(1, async ({ call }) => {
+    const first = await call("mutation", "keep", { kilobytes: 70_000 });
+    const second = await call("mutation", "keep", { kilobytes: 70_000 });
+    assert.notEqual(pidOf(second), pidOf(first));
+  }));
 
 Deno.test("a call whose nested call never ends runs again without it", () =>
   withPool(2, async ({ call, sink }) => {

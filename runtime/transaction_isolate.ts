@@ -46,6 +46,8 @@ export interface IsolateEnd {
   readonly suspects: readonly PendingCall[];
   /** Whether `suspects` is the one call that was running. */
   readonly isCertain: boolean;
+  /** The process held much of other functions when the running call began. */
+  readonly wasLargeBefore: boolean;
   /** The nested call in which that one was, as far as is known. */
   readonly nested: NestedCallName | null;
   /** These had not begun. */
@@ -155,7 +157,7 @@ export class TransactionIsolate {
     assert(this.isReady && calls.length > 0);
     if (this.#frames.length === 0) {
       this.#lastSignMs = nowMs;
-      this.#watchdog.restart();
+      this.#watchdog.restart(nowMs);
     }
     this.#frames.push({
       calls: new Map(calls.map((pending) => [pending.call.callId, pending])),
@@ -216,7 +218,7 @@ export class TransactionIsolate {
           break;
         case "results":
           this.#lastSignMs = performance.now();
-          this.#watchdog.restart();
+          this.#watchdog.restart(this.#lastSignMs);
           this.#results(frame.results);
           break;
         case "progress":
@@ -302,7 +304,7 @@ export class TransactionIsolate {
 
   #defer(callIds: readonly number[]): void {
     this.#lastSignMs = performance.now();
-    this.#watchdog.restart();
+    this.#watchdog.restart(this.#lastSignMs);
     const calls = callIds.map((callId) => this.#remove(callId)).filter((call) =>
       call !== undefined
     );
@@ -337,6 +339,7 @@ export class TransactionIsolate {
       overrun: this.#overrun,
       suspects,
       isCertain: suspects.length === 1 && !running!.wasStolenFrom,
+      wasLargeBefore: this.#watchdog.wasLargeBefore,
       nested: nested?.running ?? null,
       innocents: waiting.flatMap((frame) => [...frame.calls.values()]),
     });

@@ -23,6 +23,8 @@ const BASE_RESIDENT_MEBIBYTES = 160;
  */
 const FULL_HEAP_RESIDENT_MEBIBYTES = 96;
 const FULL_HEAP_FACTOR = 3;
+/** How long after the last look at a process's size the next call is worth another one. */
+const SIZE_LOOK_MS = 20;
 const BYTES_PER_MEBIBYTE = 1024 * 1024;
 
 /** Watches one process. Times are milliseconds of a monotonic clock. */
@@ -36,6 +38,9 @@ export class Watchdog {
   #seenSigns = -1;
   #baseCpuMs: number | null = null;
   #baseMs = 0;
+  /** When the process was last said to begin something new, and its size about then. */
+  #restartedMs = -Infinity;
+  #residentBytesBefore = 0;
 
   constructor(limits: RuntimeLimits, usage: () => ProcessUsage | null) {
     this.#limits = limits;
@@ -43,10 +48,22 @@ export class Watchdog {
   }
 
   /** A result arrived or new work was handed to an idle process: the next call starts from zero. */
-  restart(): void {
+  restart(nowMs: number): void {
+    if (nowMs - this.#restartedMs >= SIZE_LOOK_MS) {
+      this.#residentBytesBefore = this.#usage()?.residentBytes ?? 0;
+    }
+    this.#restartedMs = nowMs;
     this.#signs++;
     this.#userMs = 0;
     this.#systemMs = 0;
+  }
+
+  /**
+   * Whether the process was so large already when the running call began that, should memory run out,
+   * what it keeps for other functions (their code, their instances) is to blame as well.
+   */
+  get wasLargeBefore(): boolean {
+    return this.#residentBytesBefore > FULL_HEAP_RESIDENT_MEBIBYTES * BYTES_PER_MEBIBYTE;
   }
 
   /** The running call reported what it has used. */

@@ -8,7 +8,7 @@ const MEBIBYTE = 1024 * 1024;
 function stand(usage: ProcessUsage | null = { cpuMs: 0, residentBytes: 80 * MEBIBYTE }) {
   let now: ProcessUsage | null = usage;
   const watchdog = new Watchdog(DEFAULT_RUNTIME_LIMITS, () => now);
-  watchdog.restart();
+  watchdog.restart(0);
   assert.equal(watchdog.check(0), null);
   return {
     watchdog,
@@ -43,7 +43,7 @@ Deno.test("reported progress counts, and each result starts anew", () => {
   assert.equal(watchdog.check(6_000), null);
   use(400);
   assert.equal(watchdog.check(6_400), "userTime");
-  watchdog.restart();
+  watchdog.restart(6_400);
   assert.equal(watchdog.check(6_500), null);
   watchdog.progress(0, 15_001);
   assert.equal(watchdog.check(6_600), "systemTime");
@@ -61,6 +61,15 @@ Deno.test("memory outside of the heap is bounded, too", () => {
   const { watchdog, use } = stand();
   use(10, 400);
   assert.equal(watchdog.check(20), "memory");
+});
+
+Deno.test("a process that was large before the call began is told from one that became so", () => {
+  const { watchdog, use } = stand();
+  use(10, 400);
+  assert.equal(watchdog.check(20), "memory");
+  assert.equal(watchdog.wasLargeBefore, false);
+  watchdog.restart(40);
+  assert.equal(watchdog.wasLargeBefore, true);
 });
 
 Deno.test("the platform's texts", () => {

@@ -16,6 +16,7 @@ const encoder = new FrameEncoder();
 const chunk = new Uint8Array(65_536);
 let epoch = 0;
 let chainSeq = 0;
+const kept: unknown[] = [];
 
 function send(frame: FromIsolate): void {
   encoder.add(frame);
@@ -38,6 +39,13 @@ function run(call: RunCall): RunResult {
       for (const hoard: unknown[] = [];;) hoard.push(new Array(1000).fill(0));
     case "buffers":
       for (const hoard: unknown[] = [];;) hoard.push(new Uint8Array(16_000_000).fill(1));
+    case "keep":
+      // In arrays of 8 KB, on the heap.
+      for (let kilobytes = 0; kilobytes < argument.kilobytes!; kilobytes += 8) {
+        kept.push(new Array(1000).fill(0.5));
+      }
+      spin(30);
+      break;
     case "crash":
       throw new Error("crash");
     case "nest": {
