@@ -355,6 +355,10 @@ Deno.test("mutations store and get files, and what they undo leaves nothing", as
     [bytes.length, sha256(bytes, "base64"), "image/png"],
   );
 
+  const empty = await store({ bytes: new ArrayBuffer(0) });
+  assert.deepEqual([empty.bytes.byteLength, empty.type, empty.used], [0, "", [1, 0, 1, 0]]);
+  await client.mutation(mutation("files:remove"), { storageId: empty.id });
+
   // Only the file that is named by a document stays.
   assert.match(await error(store({ after: "throw" })), /undo/);
   assert.match(await error(store({ sha256: sha256("other", "base64") })), /Sha256 mismatch\./);

@@ -44,7 +44,7 @@ function getUserIdentity(run: TransactionRun): string {
 
 /** The host has the key. */
 function signJwt(run: TransactionRun, args: JsonObject): string {
-  requireMutation(run, "auth.signJwt");
+  requireMutation(run, "auth.signJwt", "sign tokens");
   const { claims = {}, expiresInSeconds = null } = args;
   const request = { claims, expiresInSeconds, component: run.path.component };
   return run.state.ask(SIGN_JWT, request).value;

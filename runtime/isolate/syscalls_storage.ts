@@ -66,7 +66,7 @@ function storageStore(run: TransactionRun, args: JsonObject): string {
 }
 
 function storageGet(run: TransactionRun, { storageId }: JsonObject): string {
-  requireMutation(run, "storage.get");
+  requireMutation(run, "storage.get", "read the bytes of files");
   const file = findFile(run.tx, run.path.component, storageId, "get");
   if (file === null) return "null";
   const { blobKey, size, contentType } = file;

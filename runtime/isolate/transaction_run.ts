@@ -116,13 +116,17 @@ export class TransactionRun {
   }
 }
 
-/** @throws PlatformError unless the execution may write. */
-export function requireMutation(run: TransactionRun, name: string): void {
+/**
+ * @param what of it queries cannot do
+ * @throws PlatformError unless the execution is a mutation's
+ */
+export function requireMutation(
+  run: TransactionRun,
+  name: string,
+  what = "write to the database",
+): void {
   if (run.kind === "mutation") return;
-  throw userError(
-    "WriteInQuery",
-    `Invalid operation \`${name}\`: queries cannot write to the database.`,
-  );
+  throw userError("WriteInQuery", `Invalid operation \`${name}\`: queries cannot ${what}.`);
 }
 
 /** Arguments of a syscall. @throws PlatformError when the text is no JSON object. */
