@@ -99,9 +99,11 @@ Deno.test("scheduled functions", async (t) => {
 
   await t.step("a time in the past means now, and stays what it was", async () => {
     const time = Date.now() - 60_000;
-    const args = { name: "jobs:mark", key: "past", time };
-    const id = await http.mutation(mutation("jobs:scheduleAt"), args);
-    assert.equal((await jobIn(live, id, "success")).scheduledTime, time);
+    for (const asDate of [false, true]) {
+      const args = { name: "jobs:mark", key: `past ${asDate}`, time, asDate };
+      const id = await http.mutation(mutation("jobs:scheduleAt"), args);
+      assert.equal((await jobIn(live, id, "success")).scheduledTime, time);
+    }
   });
 
   await t.step("a failed mutation schedules nothing", async () => {
@@ -157,7 +159,12 @@ Deno.test("scheduled functions", async (t) => {
       http.mutation(mutation("jobs:schedule"), args),
       /Attempted to schedule function at nonexistent path: gone\.js/,
     );
-    const far = { name: "jobs:mark", key: "far", time: Date.now() + 6 * 366 * 86_400_000 };
+    const far = {
+      name: "jobs:mark",
+      key: "far",
+      time: Date.now() + 6 * 366 * 86_400_000,
+      asDate: false,
+    };
     await assert.rejects(
       http.mutation(mutation("jobs:scheduleAt"), far),
       /is more than 5 years in the future/,

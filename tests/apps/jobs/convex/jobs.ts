@@ -55,8 +55,9 @@ export const scheduleCall = mutation({
 });
 
 export const scheduleAt = mutation({
-  args: { name: v.string(), key: v.string(), time: v.number() },
-  handler: (ctx, { name, key, time }) => ctx.scheduler.runAt(time, reference(name), { key }),
+  args: { name: v.string(), key: v.string(), time: v.number(), asDate: v.boolean() },
+  handler: (ctx, { name, key, time, asDate }) =>
+    ctx.scheduler.runAt(asDate ? new Date(time) : time, reference(name), { key }),
 });
 
 export const scheduleFromAction = actionGeneric({
