@@ -75,7 +75,7 @@ export function createApiApp(deployment: Deployment): HttpHandler {
     const isHead = request.method === "HEAD";
     let response: Response;
     try {
-      const handled = route(path, request, { client, clientAddress, isHead });
+      const handled = route(request, { client, clientAddress, isHead });
       // An upload takes as long as its sender needs.
       response = await (path === UPLOAD_PATH ? handled : deadline.bound(handled));
     } catch (error) {

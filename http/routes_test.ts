@@ -19,7 +19,7 @@ function table() {
 async function ask(method: string, url: string) {
   const request = new Request(`http://host${url}`, { method });
   const bindings = { client: UNKNOWN_CLIENT, clientAddress: null, isHead: method === "HEAD" };
-  const response = await table()(getPath(request), request, bindings);
+  const response = await table()(request, bindings);
   return {
     status: response.status,
     allow: response.headers.get("allow"),
