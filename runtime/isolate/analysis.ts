@@ -23,6 +23,7 @@ import { InstanceCache } from "./instance_cache.ts";
 import { analyzeExports } from "./module_analysis.ts";
 import type { ModuleExports } from "./module_loader.ts";
 import { RandomStream, seedFromHex } from "./random.ts";
+import type { ScopeSyscalls } from "./scope.ts";
 import { ReuseState, TransactionRun } from "./transaction_run.ts";
 import type { TransactionsOptions } from "./transactions.ts";
 
@@ -36,6 +37,18 @@ class EvaluationError extends Error {
   constructor(readonly code: string, message: string) {
     super(message);
   }
+}
+
+/** Syscalls of code that is evaluated at push. */
+const PUSH_SYSCALLS: ScopeSyscalls = {
+  syscall: unsupportedSyscall,
+  // deno-lint-ignore require-await -- errors must be rejections
+  asyncSyscall: async (name) => unsupportedSyscall(name),
+  jsSyscall: unsupportedSyscall,
+};
+
+function unsupportedSyscall(name: string): never {
+  throw new Error(`Syscall ${name} unsupported at import time`);
 }
 
 export class Analysis {
@@ -105,7 +118,7 @@ export class Analysis {
         const modules = new ImportedModules(
           this.#code(synthetic),
           limits,
-          overrides,
+          { syscalls: PUSH_SYSCALLS, ...overrides },
           null,
           realm,
         );

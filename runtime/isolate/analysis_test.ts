@@ -99,7 +99,7 @@ Deno.test("analysis shows what module code throws, with its log", () =>
       "null: Uncaught RangeError: boom\n\n[LOG] 'before'",
       "null: convex:/b.js:1:9: Couldn't find JavaScript module 'missing.js'. " +
       "Did you forget to run `npx convex dev`?\n",
-      "null: Uncaught Error: Can't use database at import time\n",
+      "null: Uncaught Error: Syscall 1.0/queryStream unsupported at import time\n",
       "null: Uncaught Error: setTimeout unsupported at import time\n",
       "InvalidModules: The default export of `convex/http.js` is not a Router.",
       "InvalidModules: `convex/crons.js` must have a default export of a Crons object.",

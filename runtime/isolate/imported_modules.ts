@@ -126,6 +126,7 @@ export interface ImportOverrides {
   readonly clock?: ScopeClock;
   readonly random?: RandomStream;
   readonly environmentVariable?: (name: string) => string | undefined;
+  readonly syscalls?: ScopeSyscalls;
 }
 
 /** What the evaluation of modules looked at; all of it, for as long as nobody evaluates more. */
@@ -189,7 +190,7 @@ export class ImportedModules {
       clock: overrides.clock ?? new ImportClock(code.config?.importPhaseUnixTimestamp ?? 0),
       random: overrides.random ?? importRandom(code.config),
       console: new ExecutionConsole(log, realm),
-      syscalls: IMPORT_SYSCALLS,
+      syscalls: overrides.syscalls ?? IMPORT_SYSCALLS,
       environmentVariable: (name) => {
         const value = environment(name);
         this.looks.environment.set(name, value);
