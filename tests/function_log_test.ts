@@ -13,6 +13,7 @@ import {
 import type { LogEntry } from "./harness/function_log.ts";
 import { serverWithApp } from "./harness/pushed_app.ts";
 import type { Server } from "./harness/server.ts";
+import { setVariables } from "./harness/variables.ts";
 
 interface Page {
   readonly entries: readonly LogEntry[];
@@ -239,6 +240,41 @@ Deno.test("cursors go up; a poll at the end waits for the next entry", async () 
   const anonymous = await fetch(`${server.url}/api/stream_function_logs?cursor=0`);
   assert.equal(anonymous.status, 403);
   await anonymous.body?.cancel();
+});
+
+Deno.test("a run of a mutation that met a conflict is an execution that will be retried", async () => {
+  const conflicts = async () => {
+    let isOver = false;
+    const run = httpClient(server).mutation(mutation("logging:slowReader"), { rounds: 5e6 })
+      .catch(() => {}).finally(() => isOver = true);
+    for (let i = 0; !isOver; i++) await setVariables(server, { CONTENDED: `${i}` });
+    await run;
+  };
+  // Whether a change falls into the run is a matter of luck.
+  const conflicted = async () => {
+    for (let tries = 0; tries < 50; tries++) {
+      const entries = await entriesOf(conflicts);
+      if (entries[0]?.willRetry) return entries;
+    }
+    throw new Error("no conflict");
+  };
+  const [first, ...others] = await conflicted();
+  const { documentId, ...info } = first!.occInfo as Record<string, unknown>;
+  assert.equal(typeof documentId, "string");
+  assert.deepEqual(info, {
+    tableName: null,
+    writeSource: "update_environment_variables",
+    componentPath: null,
+    retryCount: 0,
+  });
+  assert.match(first!.error!, /^Data read or written in this mutation changed while it was being/);
+  assert.ok(others.length >= 1, "the run after it");
+  for (const { requestId, executionId } of others) {
+    assert.equal(requestId, first!.requestId);
+    assert.notEqual(executionId, first!.executionId);
+  }
+  assert.equal(others.at(-1)!.willRetry, false);
+  await setVariables(server, { CONTENDED: null });
 });
 
 Deno.test("system functions are not logged; who called is", async () => {

@@ -128,3 +128,16 @@ export const failing = query({
     throw new Error("with a line");
   },
 });
+
+/** Takes a while between reading a variable and its end. */
+export const slowReader = mutation({
+  args: { rounds: v.number() },
+  handler: (_ctx, { rounds }) => {
+    const read = process.env.CONTENDED ?? null;
+    let sum = 0;
+    for (let i = 0; i < rounds; i++) sum += Math.sqrt(i);
+    return sum > 0 ? read : null;
+  },
+});
+
+declare const process: { env: Record<string, string | undefined> };
