@@ -82,3 +82,30 @@ Deno.test("a mutation that fails and conflicts every time shows its own error", 
   assert.deepEqual(outcome.result, { ok: false, error: { text: "Uncaught Error: no\n" } });
   assert.equal(outcome.ts, null);
 });
+
+Deno.test("calls that wait count as their user's, else their connection's, else their address's", async () => {
+  const committed = { kind: "committed", ts: 7 } as CommitResult;
+  const { runner, requests } = stand(Array(4).fill(committed));
+  const user = {
+    kind: "user",
+    attributes: { tokenIdentifier: "issuer|ann", issuer: "issuer", subject: "ann" },
+    token: "",
+    expiresAtMs: 0,
+  } as const;
+  const contexts = [
+    { ip: "192.0.2.1", connection: "connection 1", identity: user },
+    { ip: "192.0.2.1", connection: "connection 1" },
+    { ip: "192.0.2.1" },
+    {},
+  ];
+  for (const context of contexts) {
+    const call = { ...CALL, context: { ...CALL.context, ...context } };
+    await runner.runMutation(call, undefined, undefined);
+  }
+  assert.deepEqual(requests.map(({ client }) => client), [
+    "user issuer|ann",
+    "connection 1",
+    "192.0.2.1",
+    "anonymous",
+  ]);
+});

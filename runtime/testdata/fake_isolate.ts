@@ -36,7 +36,7 @@ function run(call: RunCall): RunResult {
     case "loop":
       for (;;);
     case "heap":
-      for (const hoard: unknown[] = [];;) hoard.push(new Array(1000).fill(0));
+      for (const hoard: unknown[] = [];;) hoard.push(new Array(1_000_000).fill(0));
     case "buffers":
       for (const hoard: unknown[] = [];;) hoard.push(new Uint8Array(16_000_000).fill(1));
     case "keep":
