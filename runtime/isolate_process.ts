@@ -161,7 +161,9 @@ export class IsolateProcess<Outgoing = ToIsolate, Incoming = FromIsolate> {
     ].filter(Boolean).join("; ");
     if (this.#fault !== null) return { kind: "crash", detail };
     if (this.#stopped) return { kind: "stopped", detail };
-    return { kind: classify(status, stderr), detail };
+    const kind = classify(status, stderr);
+    // V8's dump says nothing to the operator: nearly always it is a function that took all memory.
+    return { kind, detail: kind === "heap" ? "its JavaScript heap was full" : detail };
   }
 
   async #read(): Promise<void> {

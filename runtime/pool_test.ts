@@ -45,6 +45,8 @@ class FakeSink implements CommitSink {
 interface Harness {
   readonly pool: Pool;
   readonly sink: FakeSink;
+  /** What the operator was told. */
+  readonly faults: readonly string[];
   /** An argument of the isolates' processes, and of no others. */
   readonly mark: string;
   call(
@@ -64,6 +66,7 @@ async function withPool(
   userTimeMs = 400,
 ) {
   const sink = new FakeSink();
+  const faults: string[] = [];
   const mark = `isolates-of-test-${crypto.randomUUID()}`;
   let lastIsolate = 0;
   let lastCall = 0;
@@ -95,7 +98,7 @@ async function withPool(
     limits: { ...DEFAULT_RUNTIME_LIMITS, userTimeMs },
     usage: new LimitUsage(),
     startMsMax: silent.length === 0 ? undefined : 5_000,
-    onFault: () => {},
+    onFault: (message) => void faults.push(message),
   });
   const call: Harness["call"] = (kind, name, args = {}, isExclusive = false, client = "c") =>
     new Promise((settle, fail) =>
@@ -125,7 +128,7 @@ async function withPool(
     );
   try {
     while (pool.pids.length < isolates) await new Promise((resolve) => setTimeout(resolve, 5));
-    await body({ pool, sink, mark, call });
+    await body({ pool, sink, faults, mark, call });
   } finally {
     await pool.close();
   }
@@ -211,11 +214,14 @@ Deno.test("with one isolate, the calls behind an endless loop run once it is sto
 
 for (const bomb of ["heap", "buffers"]) {
   Deno.test(`an isolate that dies of memory (${bomb}) takes only the culprit with it`, () =>
-    withPatientPool(2, async ({ call }) => {
+    withPatientPool(2, async ({ call, faults }) => {
       const calls = ["a", "b", bomb, "c", "d"].map((name) => call("mutation", name));
       const outcomes = await Promise.all(calls);
       assert.deepEqual(outcomes.map((o) => o.kind), ["ran", "ran", "overrun", "ran", "ran"]);
       assert.equal(message(outcomes[2]!), OUT_OF_MEMORY);
+      for (const fault of faults) {
+        assert.equal(fault, "an isolate ended (heap): its JavaScript heap was full");
+      }
     }));
 }
 
