@@ -6,6 +6,7 @@ import { PlatformError, userError } from "../engine/errors.ts";
 import { parseFileUuid, type StoredFile } from "../runtime/stored_files.ts";
 import { parseRange } from "./byte_range.ts";
 import { jsonResponse, requireParameter } from "./errors.ts";
+import { readAhead } from "./read_ahead.ts";
 import { requestBytes } from "./request_bytes.ts";
 import type { RequestContext, Routes } from "./routes.ts";
 
@@ -24,7 +25,10 @@ async function upload(context: RequestContext, deployment: Deployment): Promise<
   const component = deployment.verifyUploadToken(token);
   const contentType = request.headers.get("content-type");
   const digest = request.headers.get("digest");
-  const storageId = await deployment.files.store(requestBytes(request.body), {
+  const bytes = request.headers.has("content-length") || request.body === null
+    ? requestBytes(request.body)
+    : readAhead(request.body);
+  const storageId = await deployment.files.store(bytes, {
     component,
     contentType: contentType === null ? null : checkContentType(contentType),
     sha256: digest === null ? null : parseDigest(digest),
