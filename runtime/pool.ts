@@ -36,8 +36,11 @@ const BATCH_ESTIMATE_MS_MAX = 4;
 /** A second batch waits in the isolate's pipe, so that it never idles; not behind slow calls. */
 const FRAMES_IN_FLIGHT_MAX = 2;
 const PIPELINED_ESTIMATE_MS_MAX = 4;
-/** Mutations that waited longer for their home isolate may run in another. */
-const SPILL_AFTER_MS = 8;
+/**
+ * Mutations that waited longer for their home isolate may run in another. On few processors the helper
+ * takes its time from the home, so this is well above what waiting takes under a load that home can bear.
+ */
+const SPILL_AFTER_MS = 25;
 /**
  * Queries up to this estimate are short: they have a lane of their own among those that wait, and only
  * they run in the home of the mutations, if there are other isolates.
