@@ -316,12 +316,12 @@ Deno.test("writes: removed fields, system fields, missing documents, other table
 Deno.test("a document that does not match its table's validator is refused, and why", async () => {
   const [row, shaped] = await write(
     ["insert", "rows", {}],
-    ["insert", "shaped", { text: "", choice: 1, only: true, sizes: { "a b": 1 }, list: [1n] }],
+    ["insert", "shaped", { text: "", choice: 1, once: true, sizes: { "a b": 1 }, list: [1n] }],
   );
   const choice = 'v.union(v.literal("a"), v.literal(1.0))';
   const validator =
     `v.object({choice: v.optional(${choice}), list: v.optional(v.array(v.int64())), ` +
-    "only: v.optional(v.literal(true)), point: v.optional(v.object({x: v.float64()})), " +
+    "once: v.optional(v.literal(true)), point: v.optional(v.object({x: v.float64()})), " +
     'row: v.optional(v.id("rows")), sizes: v.optional(v.record(v.string(), v.float64())), ' +
     "text: v.string()})";
   const noMatch = (path: string, value: string, validator: string) =>
@@ -343,7 +343,7 @@ Deno.test("a document that does not match its table's validator is refused, and 
       `${missing("x")}\nPath: .point\nObject: {}\nValidator: v.object({x: v.float64()})`,
     ],
     [{ choice: "b" }, noMatch(".choice", '"b"', choice)],
-    [{ only: false }, "`false` does not match literal validator `v.literal(true)`.Path: .only"],
+    [{ once: false }, "`false` does not match literal validator `v.literal(true)`.Path: .once"],
     [{ row: "nonsense" }, noMatch(".row", '"nonsense"', 'v.id("rows")')],
     [
       { row: shaped },

@@ -24,6 +24,7 @@ import {
   successStatus,
 } from "./cron_jobs.ts";
 import { INTERRUPTED_TEXT } from "./job_runner.ts";
+import { Places } from "./places.ts";
 import { newRequestId, unauthenticated } from "./scheduled_call.ts";
 import { type FunctionKinds, missingTargetText } from "./target_kind.ts";
 import { WakeTimer } from "./wake_timer.ts";
@@ -50,12 +51,11 @@ export class CronScheduler {
   readonly #stopListening: () => void;
   /** Runs under way, by the job's id. */
   readonly #running = new Map<string, Promise<void>>();
-  #highestRunning = 0;
-  #concurrency: number;
+  readonly places: Places;
 
   constructor(options: CronSchedulerOptions) {
     this.#options = options;
-    this.#concurrency = options.concurrency;
+    this.places = new Places(options.concurrency, () => this.#timer.wake());
     const { engine } = options;
     this.#timer = new WakeTimer(() => this.#turn(), engine.clock);
     this.#stopListening = engine.onCommit(({ keys, writes }) => {
@@ -78,20 +78,6 @@ export class CronScheduler {
       await this.#conclude(job, job.state, interrupted(0));
     }
     this.#timer.start();
-  }
-
-  /** The most that ever ran at once. */
-  get highestRunning(): number {
-    return this.#highestRunning;
-  }
-
-  get concurrency(): number {
-    return this.#concurrency;
-  }
-
-  set concurrency(value: number) {
-    this.#concurrency = value;
-    this.#timer.wake();
   }
 
   /** Starts nothing any more. */
@@ -119,7 +105,7 @@ export class CronScheduler {
     for (const job of waiting) {
       if (job.nextTs > nowMs) return this.#timer.wakeAt(job.nextTs);
       // The end of a run wakes the rest.
-      if (this.#running.size >= this.#concurrency) break;
+      if (this.places.areFull) break;
       this.#start(job);
     }
     this.#timer.wakeAt(null);
@@ -133,10 +119,11 @@ export class CronScheduler {
       await pause(RETRY_BACKOFF.maxMs, signal);
     }).finally(() => {
       this.#running.delete(job._id);
+      this.places.leave();
       this.#timer.wake();
     });
     this.#running.set(job._id, finished);
-    this.#highestRunning = Math.max(this.#highestRunning, this.#running.size);
+    this.places.take();
   }
 
   async #run(job: CronJob): Promise<void> {

@@ -5,6 +5,7 @@ import type { Engine } from "../../engine/engine.ts";
 import type { IndexId, PublishedCommit } from "../../engine/types.ts";
 import { dueIndexes, type DueJob, findDueJobs } from "./due_jobs.ts";
 import type { JobRunner } from "./job_runner.ts";
+import { Places } from "./places.ts";
 import { WakeTimer } from "./wake_timer.ts";
 
 const DEPLOYMENT_INDEX = byCreationTimeIndex(SYSTEM_TABLES.deployment.number);
@@ -22,21 +23,19 @@ export class JobScheduler {
   readonly #runner: JobRunner;
   readonly #timer: WakeTimer;
   readonly #stopListening: () => void;
-  #concurrency: number;
+  /** Of functions that run: a mutation that is accepted has left its place already. */
+  readonly places: Places;
   /** Jobs that were picked up, by id, until what became of them is durable. */
   readonly #taken = new Map<string, Promise<void>>();
   /** Due jobs that wait for a place. */
   #waiting: DueJob[] = [];
-  /** Functions that run: a mutation that is accepted has left its place already. */
-  #running = 0;
-  #highestRunning = 0;
   #dueIndexes: readonly IndexId[];
   #isClosed = false;
 
   constructor({ engine, runner, concurrency }: JobSchedulerOptions) {
     this.#engine = engine;
     this.#runner = runner;
-    this.#concurrency = concurrency;
+    this.places = new Places(concurrency, () => this.#timer.wake());
     this.#dueIndexes = dueIndexes(engine);
     this.#timer = new WakeTimer(() => this.#turn(), engine.clock);
     this.#stopListening = engine.onCommit((commit) => this.#committed(commit));
@@ -46,20 +45,6 @@ export class JobScheduler {
   async start(): Promise<void> {
     await this.#runner.failInterrupted();
     this.#timer.start();
-  }
-
-  /** The most that ever ran at once. */
-  get highestRunning(): number {
-    return this.#highestRunning;
-  }
-
-  get concurrency(): number {
-    return this.#concurrency;
-  }
-
-  set concurrency(value: number) {
-    this.#concurrency = value;
-    this.#timer.wake();
   }
 
   /** Starts nothing any more. */
@@ -82,7 +67,7 @@ export class JobScheduler {
   }
 
   #turn(): void {
-    while (!this.#isClosed && this.#running < this.#concurrency) {
+    while (!this.#isClosed && !this.places.areFull) {
       if (this.#waiting.length === 0) {
         const { jobs, nextDueMs } = findDueJobs(this.#engine, (id) => this.#taken.has(id));
         this.#timer.wakeAt(nextDueMs);
@@ -95,13 +80,12 @@ export class JobScheduler {
 
   #start(due: DueJob): void {
     const { _id: id } = due.job;
-    this.#running++;
-    this.#highestRunning = Math.max(this.#highestRunning, this.#running);
+    this.places.take();
     let isRunning = true;
     const leave = () => {
       if (!isRunning) return;
       isRunning = false;
-      this.#running--;
+      this.places.leave();
       this.#timer.wake();
     };
     const finished = this.#runner.run(due, leave).finally(() => {

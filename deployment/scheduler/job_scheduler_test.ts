@@ -76,10 +76,10 @@ jobTest("no more run at once than are allowed, and the number can be changed", a
   await jobs.stand.until(() => ends.length === 2);
   await new Promise((resolve) => setTimeout(resolve, 30));
   assert.equal(ends.length, 2);
-  assert.equal(jobs.scheduler.highestRunning, 2);
-  jobs.scheduler.concurrency = 4;
+  assert.equal(jobs.scheduler.places.highest, 2);
+  jobs.scheduler.places.count = 4;
   await jobs.stand.until(() => ends.length === 4);
-  assert.equal(jobs.scheduler.highestRunning, 4);
+  assert.equal(jobs.scheduler.places.highest, 4);
   ends[0]!();
   await jobs.stand.until(() => ends.length === 5);
   for (const end of ends) end();

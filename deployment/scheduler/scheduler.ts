@@ -49,21 +49,21 @@ export class Scheduler {
 
   get limits(): SchedulerLimits {
     return {
-      scheduledFunctionsRunning: this.jobs.concurrency,
-      cronJobsRunning: this.crons.concurrency,
+      scheduledFunctionsRunning: this.jobs.places.count,
+      cronJobsRunning: this.crons.places.count,
     };
   }
 
   set limits({ scheduledFunctionsRunning, cronJobsRunning }: SchedulerLimits) {
-    this.jobs.concurrency = scheduledFunctionsRunning;
-    this.crons.concurrency = cronJobsRunning;
+    this.jobs.places.count = scheduledFunctionsRunning;
+    this.crons.places.count = cronJobsRunning;
   }
 
   /** How many ran at once at most; nothing of what has not run yet. */
   get highestUse(): HighestUse {
     return {
-      scheduledFunctionsRunning: this.jobs.highestRunning,
-      cronJobsRunning: this.crons.highestRunning,
+      scheduledFunctionsRunning: this.jobs.places.highest,
+      cronJobsRunning: this.crons.places.highest,
     };
   }
 

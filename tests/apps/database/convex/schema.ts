@@ -11,7 +11,7 @@ export default defineSchema({
     text: v.string(),
     point: v.optional(v.object({ x: v.number() })),
     choice: v.optional(v.union(v.literal("a"), v.literal(1))),
-    only: v.optional(v.literal(true)),
+    once: v.optional(v.literal(true)),
     row: v.optional(v.id("rows")),
     sizes: v.optional(v.record(v.string(), v.number())),
     list: v.optional(v.array(v.int64())),
