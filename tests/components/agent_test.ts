@@ -97,26 +97,29 @@ Deno.test("agent: a tool called by the model changes the database, and every mes
   );
 });
 
+/** The model speaks, a client has seen its first words, and it waits until it may proceed. */
+async function startTelling(client: LiveClient, threadId: string) {
+  const args = { threadId, paginationOpts: FIRST_PAGE };
+  const list = client.watch("assistant:messages", { ...args, streamArgs: { kind: "list" } });
+  const told = client.action(action("assistant:tell"), { threadId });
+  const speaking = await list.until((result) =>
+    (result as MessagesPage).streams?.messages?.length === 1
+  ) as MessagesPage;
+  const { order, streamId, status } = speaking.streams!.messages![0]!;
+  assert.equal(status, "streaming");
+  const deltas = client.watch("assistant:messages", {
+    ...args,
+    streamArgs: { kind: "deltas", cursors: [{ streamId, cursor: 0 }] },
+  });
+  await deltas.until((result) => streamedText(result as MessagesPage) === "Once upon a time. ");
+  return { list, told, order };
+}
+
 Deno.test("agent: clients see streamed text while the model still speaks", async () => {
   await using server = await serverWithApp(APP);
   await using client = new LiveClient(server);
   const threadId = await createThread(server);
-  const args = { threadId, paginationOpts: FIRST_PAGE };
-  const list = client.watch("assistant:messages", { ...args, streamArgs: { kind: "list" } });
-  const told = client.action(action("assistant:tell"), { threadId });
-
-  const speaking = await list.until((result) =>
-    (result as MessagesPage).streams?.messages?.length === 1
-  ) as MessagesPage;
-  const [stream] = speaking.streams!.messages!;
-  assert.equal(stream!.status, "streaming");
-  const cursors = [{ streamId: stream!.streamId, cursor: 0 }];
-  const deltas = client.watch("assistant:messages", {
-    ...args,
-    streamArgs: { kind: "deltas", cursors },
-  });
-  // The model waits here until it may proceed.
-  await deltas.until((result) => streamedText(result as MessagesPage) === "Once upon a time. ");
+  const { list, told } = await startTelling(client, threadId);
 
   await client.mutation(mutation("assistant:proceed"), { threadId });
   assert.equal(await told, "Once upon a time. The end.");
@@ -133,18 +136,7 @@ Deno.test("agent: a stream that a client aborts ends as failed with what was sai
   await using server = await serverWithApp(APP);
   await using client = new LiveClient(server);
   const threadId = await createThread(server);
-  const args = { threadId, paginationOpts: FIRST_PAGE };
-  const list = client.watch("assistant:messages", { ...args, streamArgs: { kind: "list" } });
-  const told = client.action(action("assistant:tell"), { threadId });
-  const speaking = await list.until((result) =>
-    (result as MessagesPage).streams?.messages?.length === 1
-  ) as MessagesPage;
-  const { order, streamId } = speaking.streams!.messages![0]!;
-  const deltas = client.watch("assistant:messages", {
-    ...args,
-    streamArgs: { kind: "deltas", cursors: [{ streamId, cursor: 0 }] },
-  });
-  await deltas.until((result) => streamedText(result as MessagesPage) === "Once upon a time. ");
+  const { list, told, order } = await startTelling(client, threadId);
 
   assert.equal(await client.mutation(mutation("assistant:stopTelling"), { threadId, order }), true);
   await client.mutation(mutation("assistant:proceed"), { threadId });
