@@ -2,13 +2,13 @@
 // permission model is called, and the program that it runs, made from the same sources as Deno's.
 
 import { createRequire } from "node:module";
+import { OWN_PACKAGES } from "./isolate_process.ts";
 import type { NodeSandbox } from "./node_command.ts";
 
 const ESBUILD_WASM = createRequire(import.meta.url).resolve("esbuild-wasm/esbuild.wasm");
 const BUNDLER = new URL("./preparation/bundle_program.ts", import.meta.url).pathname;
 const NODE_PROGRAM = new URL("./node/main.ts", import.meta.url).pathname;
 const SOURCES = new URL(".", import.meta.url).pathname;
-const CONFIG = new URL("../deno.json", import.meta.url).pathname;
 
 const OLDEST_MAJOR = 20;
 /** Prints what {@link findInstalledNode} wants to know; other runtimes say that they are Node, too. */
@@ -83,7 +83,7 @@ export function installedNodeArguments(
 export async function writeInstalledNodeProgram(file: string): Promise<void> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "--quiet", "--no-prompt", "--no-lock", "--cached-only", `--config=${CONFIG}`],
+      ...["run", "--quiet", "--no-prompt", ...OWN_PACKAGES],
       `--allow-read=${ESBUILD_WASM},${SOURCES}`,
       ...[BUNDLER, ESBUILD_WASM, NODE_PROGRAM],
     ],

@@ -210,20 +210,27 @@ function isolateArguments(options: IsolateProgram): string[] {
     "run",
     "--quiet",
     "--no-prompt",
-    "--no-lock",
-    "--no-remote",
-    "--cached-only",
+    ...OWN_PACKAGES,
     readPermission(options),
     ...(options.allowNet ? ["--allow-net"] : []),
     ...(denyNet.length > 0 ? [`--deny-net=${denyNet.join(",")}`] : []),
-    `--config=${CONFIG_PATH}`,
     `--v8-flags=${v8Flags.join(",")}`,
     options.entry,
     ...(options.programArguments ?? []),
   ];
 }
 
-const CONFIG_PATH = new URL("../deno.json", import.meta.url).pathname;
+/**
+ * How a program of this repository finds its npm packages: where the lock file says, without a
+ * question to the registry. A new machine's cache has packages, but not what the registry says of them.
+ */
+export const OWN_PACKAGES: readonly string[] = [
+  "--no-remote",
+  "--cached-only",
+  `--config=${new URL("../deno.json", import.meta.url).pathname}`,
+  `--lock=${new URL("../deno.lock", import.meta.url).pathname}`,
+  "--frozen",
+];
 
 /**
  * Nothing of the host's environment but where Deno's cache is. The process has no permission to

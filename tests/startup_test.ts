@@ -1,5 +1,7 @@
 // Starting and stopping: flags, environment variables, errors in one clear line, exit codes.
 import assert from "node:assert/strict";
+import { App } from "./harness/app.ts";
+import { httpClient, mutation } from "./harness/clients.ts";
 import { readAdminKey, runMain, Server, spawnMain } from "./harness/server.ts";
 
 async function temporary(): Promise<AsyncDisposable & { dir: string }> {
@@ -31,6 +33,19 @@ Deno.test("mistakes in flags and variables: one line, exit code 2", async () => 
   await failsWith(2, /--isolates/, [...start, "--isolates", "-1"]);
   await failsWith(2, /fly/, ["fly"]);
   await failsWith(2, /CONCAVE_PORT/, start, { CONCAVE_PORT: "eighty" });
+});
+
+Deno.test("a server starts, takes a push and runs functions where Deno's cache is new", async () => {
+  await using cache = await temporary();
+  await using app = await App.copy("tests/apps/bank");
+  await using server = await Server.start({ env: { DENO_DIR: cache.dir } });
+  await app.push(server);
+  const opened = await httpClient(server).mutation(mutation("bank:open"), {
+    first: 0,
+    count: 2,
+    balance: 1,
+  });
+  assert.equal(opened.length, 2);
 });
 
 Deno.test("the first start makes a private directory and prints what a person needs", async () => {
