@@ -361,8 +361,12 @@ export interface SyscallFrame {
   readonly args: string;
 }
 
-/** Results wait at most this long for the end of their batch. */
-export const RESULTS_HELD_MS_MAX = 10;
+/**
+ * Results wait at most this long for the end of their batch. The host commits what it has while the
+ * isolate runs the rest: with 10 ms, longer than most batches, each of the two waited for the other,
+ * and 16 clients made 14 % fewer transfers on two processors.
+ */
+export const RESULTS_HELD_MS_MAX = 0.5;
 /** Least time between two progress frames. */
 export const PROGRESS_INTERVAL_MS = 100;
 /** No frame may be longer; a longer one is a fault of the sender. */
