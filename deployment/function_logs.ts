@@ -172,9 +172,10 @@ function bytesOf(entry: LogEntry): number {
   return ENTRY_BYTES + entry.logLines.length * LINE_BYTES + units * CODE_UNIT_BYTES;
 }
 
+const bits = new DataView(new ArrayBuffer(8));
+
 /** The smallest number greater than `value`, which is positive. */
 function nextFloat(value: number): number {
-  const bits = new DataView(new ArrayBuffer(8));
   bits.setFloat64(0, value);
   bits.setBigUint64(0, bits.getBigUint64(0) + 1n);
   return bits.getFloat64(0);

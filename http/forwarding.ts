@@ -63,6 +63,9 @@ function asAddress(text: string | null): string | null {
   return isIP(address) === 0 ? null : address;
 }
 
+/** The host that was last found good: most requests are for the same one. */
+let knownHost: string | null = null;
+
 /**
  * Deno puts whatever the `Host` header says before the path of `request.url`: a slash in it would
  * make another path.
@@ -70,9 +73,11 @@ function asAddress(text: string | null): string | null {
  */
 export function requireHost(headers: Headers): void {
   const host = headers.get("host");
-  if (host !== null && asHost(host) === null) {
+  if (host === null || host === knownHost) return;
+  if (asHost(host) === null) {
     throw userError("BadHeader", "Bad header for host: it is no host of a URL");
   }
+  knownHost = host;
 }
 
 /** Only what can stand as the host of a URL. */
