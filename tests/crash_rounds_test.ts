@@ -4,8 +4,8 @@ import { crashRounds } from "./crash/crash_rounds.ts";
 import { serviceRounds } from "./crash/service_rounds.ts";
 
 const RUNS = [
-  { name: "during commits, backfills, pushes and checkpoints", run: crashRounds, rounds: 10 },
-  { name: "while scheduled functions run and files come and go", run: serviceRounds, rounds: 5 },
+  { name: "during commits, backfills, pushes and checkpoints", run: crashRounds, rounds: 6 },
+  { name: "while scheduled functions run and files come and go", run: serviceRounds, rounds: 3 },
 ];
 
 for (const { name, run, rounds } of RUNS) {
