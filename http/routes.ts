@@ -4,6 +4,7 @@
 
 import { type Context, Hono } from "hono";
 import { TrieRouter } from "hono/router/trie-router";
+import { PlainPathRouter } from "./plain_path_router.ts";
 import type { ClientVersion } from "../sync/client_version.ts";
 
 /** What the edge knows about a request besides the request itself. */
@@ -37,7 +38,10 @@ export class Routes {
 
   /** The finished table. */
   build(): Route {
-    const app = new Hono<{ Bindings: RequestBindings }>({ getPath });
+    const app = new Hono<{ Bindings: RequestBindings }>({
+      getPath,
+      router: new PlainPathRouter(new TrieRouter()),
+    });
     const known = new TrieRouter<{ allow: string; path: string }>();
     for (const [path, handlers] of this.#paths) {
       const methods = [...handlers.keys()];
