@@ -172,6 +172,7 @@ function bytesOf(entry: LogEntry): number {
   return ENTRY_BYTES + entry.logLines.length * LINE_BYTES + units * CODE_UNIT_BYTES;
 }
 
+/** Scratch space of {@link nextFloat}. */
 const bits = new DataView(new ArrayBuffer(8));
 
 /** The smallest number greater than `value`, which is positive. */

@@ -11,8 +11,8 @@ export class PlainPathRouter<T> implements Router<T> {
   readonly #inner: Router<T>;
   readonly #plainPaths = new Set<string>();
   readonly #methods = new Set<string>();
-  /** By path and method; only those that were added, so clients cannot make it grow. */
-  readonly #known = new Map<string, Map<string, Result<T>>>();
+  /** By method and path; only those that were added, so clients cannot make it grow. */
+  readonly #known = new Map<string, Result<T>>();
 
   constructor(inner: Router<T>) {
     this.#inner = inner;
@@ -26,18 +26,11 @@ export class PlainPathRouter<T> implements Router<T> {
   }
 
   match(method: string, path: string): Result<T> {
-    const found = this.#known.get(path)?.get(method);
+    const key = `${method} ${path}`;
+    const found = this.#known.get(key);
     if (found !== undefined) return found;
     const result = this.#inner.match(method, path);
-    if (this.#methods.has(method) && this.#plainPaths.has(path)) {
-      this.#remember(method, path, result);
-    }
+    if (this.#methods.has(method) && this.#plainPaths.has(path)) this.#known.set(key, result);
     return result;
-  }
-
-  #remember(method: string, path: string, result: Result<T>): void {
-    let methods = this.#known.get(path);
-    if (methods === undefined) this.#known.set(path, methods = new Map());
-    methods.set(method, result);
   }
 }

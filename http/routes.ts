@@ -4,8 +4,8 @@
 
 import { type Context, Hono } from "hono";
 import { TrieRouter } from "hono/router/trie-router";
-import { PlainPathRouter } from "./plain_path_router.ts";
 import type { ClientVersion } from "../sync/client_version.ts";
+import { PlainPathRouter } from "./plain_path_router.ts";
 
 /** What the edge knows about a request besides the request itself. */
 export interface RequestBindings {
