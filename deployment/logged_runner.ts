@@ -25,6 +25,7 @@ import type {
   MutationOutcome,
   QueryOutcome,
 } from "../runtime/types.ts";
+import type { Turn } from "../runtime/turn.ts";
 import { isSystemModule, printFunctionPath } from "../sync/function_path.ts";
 import type { CompletionEntry, FunctionLogs } from "./function_logs.ts";
 
@@ -65,6 +66,7 @@ export class LoggedRunner implements FunctionRunner, HttpActionRunner {
     call: FunctionCall,
     session?: { readonly sessionId: string; readonly requestId: number },
     onAccepted?: () => void,
+    turn?: Turn,
   ): Promise<MutationOutcome> {
     let startedAt = this.now();
     const onConflict = (attempt: ConflictedAttempt) => {
@@ -73,7 +75,12 @@ export class LoggedRunner implements FunctionRunner, HttpActionRunner {
       this.#complete("mutation", call, startedAt, outcome, undefined, { conflict: attempt });
       startedAt = this.now();
     };
-    const outcome = await this.runner.runMutation({ ...call, onConflict }, session, onAccepted);
+    const outcome = await this.runner.runMutation(
+      { ...call, onConflict },
+      session,
+      onAccepted,
+      turn,
+    );
     if (!outcome.replayed && !outcome.isSuperseded) {
       this.#complete("mutation", call, startedAt, outcome);
     }

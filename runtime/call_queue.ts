@@ -2,6 +2,7 @@
 
 import type { CommitResult } from "../engine/types.ts";
 import type { RunCall, RunResult } from "./frames.ts";
+import type { Turn } from "./turn.ts";
 
 /** How a call ended. */
 export type CallOutcome =
@@ -12,7 +13,9 @@ export type CallOutcome =
     readonly commit: Promise<CommitResult> | null;
   }
   /** It used up a limit and was stopped; the message is the platform's. */
-  | { readonly kind: "overrun"; readonly message: string };
+  | { readonly kind: "overrun"; readonly message: string }
+  /** It ran to its end before its turn had come. Nothing of it happened. */
+  | { readonly kind: "early" };
 
 /** When a call, with all its attempts, is over. */
 export class CallEnd {
@@ -60,6 +63,8 @@ export interface PendingCall {
   deaths: number;
   /** Mutations: the committer has fixed its place in the order. */
   readonly onAccepted?: () => void;
+  /** Mutations: not to be committed before it has come. */
+  readonly turn?: Turn;
   /** Knows when it is decided what the call did. */
   readonly end: CallEnd;
   readonly settle: (outcome: CallOutcome) => void;

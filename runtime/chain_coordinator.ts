@@ -1,7 +1,7 @@
 // The host's side of an isolate's chain: mutations that the isolate ran on top of each other before
 // any of them was confirmed. Members go to the committer one by one, in the order in which they ran.
-// When one is refused, those that ran after it saw writes that never happened: the isolate is told to
-// drop them (a new epoch), and their results are stale.
+// When one is refused, or may not be offered yet, those that ran after it saw writes that never
+// happened: the isolate is told to drop them (a new epoch), and their results are stale.
 
 import type { CommitResult, FinishedTransaction, SessionRecord } from "../engine/types.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
@@ -27,6 +27,10 @@ export interface ChainMember {
   /** Name of the function, for whoever conflicts with it. */
   readonly source: string;
   readonly session: SessionRecord | undefined;
+  /** Others of its client go before it and have no place in the order yet: it may not happen. */
+  readonly isEarly: boolean;
+  /** It ran before its turn, and never happened. */
+  onEarly(): void;
   /** It ran on top of a member that never happened, and must run again. */
   onStale(): void;
   /** Its place in the order is fixed. */
@@ -96,6 +100,10 @@ export class ChainCoordinator {
   #submit(member: ChainMember): void {
     const { result } = member;
     if (result.epoch !== this.#epoch) return member.onStale();
+    if (member.isEarly) {
+      if (result.writes.length > 0) this.#reset();
+      return member.onEarly();
+    }
     this.#isUndecided = true;
     let isAccepted = false;
     const committed = this.#sink.commit({

@@ -31,6 +31,8 @@ function stand() {
   const sink = new SlowSink();
   const resets: ResetFrame[] = [];
   const stale: number[] = [];
+  const early: number[] = [];
+  const ahead = new Set<number>();
   const chain = new ChainCoordinator(1, sink, (frame) => resets.push(frame));
   const result = (seq: number, epoch: number) =>
     ({
@@ -46,11 +48,15 @@ function stand() {
       result: result(seq, epoch),
       source: "f",
       session: undefined,
+      get isEarly() {
+        return ahead.has(seq);
+      },
+      onEarly: () => early.push(seq),
       onStale: () => stale.push(seq),
       onAccepted: () => {},
       onSubmitted: () => {},
     });
-  return { sink, resets, stale, chain, result, take };
+  return { sink, resets, stale, early, ahead, chain, result, take };
 }
 
 const settled = () => new Promise((resolve) => setTimeout(resolve));
@@ -96,4 +102,29 @@ Deno.test("a discarded member resets the chain only after the members before it 
   await settled();
   assert.deepEqual(resets, [{ type: "reset", epoch: 1, upTo: 1 }]);
   assert.deepEqual(stale, [3]);
+});
+
+Deno.test("an early member is not offered, and what ran on top of it is stale", async () => {
+  const { sink, take, resets, stale, early, ahead } = stand();
+  ahead.add(2);
+  take(1);
+  take(2);
+  take(3);
+  sink.decide(true);
+  await settled();
+  assert.deepEqual(sink.seen, [1]);
+  assert.deepEqual([early, stale], [[2], [3]]);
+  assert.deepEqual(resets, [{ type: "reset", epoch: 1, upTo: 1 }]);
+});
+
+Deno.test("whether a member is early counts when those before it are decided", async () => {
+  const { sink, take, early, ahead } = stand();
+  ahead.add(2);
+  take(1);
+  take(2);
+  ahead.delete(2);
+  sink.decide(true);
+  sink.decide(true);
+  await settled();
+  assert.deepEqual([sink.seen, early], [[1, 2], []]);
 });

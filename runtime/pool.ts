@@ -81,7 +81,15 @@ export interface PoolOptions {
 /** What a caller says about a call besides the frame's content. */
 export type CallRequest = Pick<
   PendingCall,
-  "call" | "source" | "client" | "session" | "isExclusive" | "onAccepted" | "settle" | "fail"
+  | "call"
+  | "source"
+  | "client"
+  | "session"
+  | "isExclusive"
+  | "onAccepted"
+  | "turn"
+  | "settle"
+  | "fail"
 >;
 
 export class Pool implements TransactionIsolateEvents {

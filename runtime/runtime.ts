@@ -22,6 +22,7 @@ import { Pool } from "./pool.ts";
 import { isSystemModule, runSystemQuery, type SystemFunctions } from "./system_functions.ts";
 import { TransactionSyscalls } from "./transaction_syscalls.ts";
 import { runCall, type SessionRequest, TransactionRunner } from "./transaction_runner.ts";
+import type { Turn } from "./turn.ts";
 import type {
   ActionOutcome,
   FunctionCall,
@@ -211,8 +212,9 @@ export class Runtime implements FunctionRunner, HttpActionRunner {
     call: FunctionCall,
     session?: SessionRequest,
     onAccepted?: () => void,
+    turn?: Turn,
   ): Promise<MutationOutcome> {
-    return this.#transactions.runMutation(call, session, onAccepted);
+    return this.#transactions.runMutation(call, session, { onAccepted, turn });
   }
 
   runAction(call: FunctionCall, onLog: (line: LogLine) => void = () => {}): Promise<ActionOutcome> {

@@ -4,6 +4,7 @@ import { toNanos } from "../engine/timestamp.ts";
 import { encodeValue } from "../engine/values/json.ts";
 import type { PreparedModule } from "./frames.ts";
 import { Runtime } from "./runtime.ts";
+import { Turn } from "./turn.ts";
 import type { FunctionCall, FunctionResult, Identity } from "./types.ts";
 
 const FUNCTIONS = {
@@ -301,6 +302,47 @@ Deno.test("a repeated request gets the recorded outcome", () =>
     assert.deepEqual([joined.ts, later.ts], [first.ts, first.ts]);
     assert.deepEqual(later.result, { ok: true, value: "1" });
     assert.equal(await query("read", { id }), 1);
+  }));
+
+Deno.test("mutations of one line keep their order, whatever conflicts and dies around them", () =>
+  withRuntime(async ({ engine, runtime, mutation, query }) => {
+    const id = await mutation("create");
+    const other = await mutation("create");
+    const order: number[] = [];
+    const turns = Array.from({ length: 300 }, () => new Turn());
+    turns[0]!.come();
+    const line = turns.map(async (turn, i) => {
+      // One that writes its commit's timestamp makes those behind it wait for the commit.
+      const name = i % 50 === 49 ? "stamp" : "increment";
+      const accepted = () => {
+        if (order.includes(i)) return;
+        order.push(i);
+        turns[i + 1]?.come();
+      };
+      const call = functionCall(name, { id: i % 3 === 0 ? other : id });
+      const outcome = await runtime.runMutation(call, undefined, accepted, turn);
+      accepted();
+      return outcome.ts!;
+    });
+    const rivals = Array.from({ length: 50 }, async (_, i) => {
+      await new Promise((resolve) => setTimeout(resolve, i));
+      // Commits of the host conflict with whatever an isolate has run meanwhile.
+      await engine.transact((tx) => {
+        const [table] = tx.table("udfConfig").all();
+        tx.table("udfConfig").patch(table!._id, { importPhaseUnixTimestamp: i + 2 });
+      });
+      await mutation("increment", { id });
+    });
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    for (const pid of runtime.isolatePids) Deno.kill(pid, "SIGKILL");
+    const timestamps = await Promise.all(line);
+    await Promise.all(rivals);
+    assert.deepEqual(order, turns.map((_, i) => i));
+    assert.deepEqual(timestamps, timestamps.toSorted((a, b) => a - b));
+    const counted = turns.filter((_, i) => i % 50 !== 49).length + rivals.length;
+    const sum = await query("read", { id }) as number +
+      (await query("read", { id: other }) as number);
+    assert.equal(sum, counted);
   }));
 
 Deno.test("an action calls mutations and queries", () =>

@@ -83,6 +83,8 @@ export class TransactionIsolate {
   #lastSignMs = 0;
   /** Results have arrived that the committer has not seen yet. */
   #isCommitting = false;
+  /** Calls that have to run again, not told yet. */
+  #stale: PendingCall[] = [];
   /** Where the last call that told it was. */
   #nested: NestedFrame | null = null;
   /** It waits for an answer of the host. */
@@ -268,6 +270,20 @@ export class TransactionIsolate {
     this.#process.flush();
     for (let i = 0; i < results.length; i++) this.#result(results[i]!, calls[i]);
     this.#isCommitting = false;
+    this.#tellStale();
+  }
+
+  /** Those of one frame are told together, so that they keep their order when they run again. */
+  #noteStale(pending: PendingCall): void {
+    this.#stale.push(pending);
+    if (!this.#isCommitting) this.#tellStale();
+  }
+
+  #tellStale(): void {
+    if (this.#stale.length === 0) return;
+    const calls = this.#stale;
+    this.#stale = [];
+    this.#events.stale(calls);
   }
 
   #result(result: RunResult, pending: PendingCall | undefined): void {
@@ -282,7 +298,11 @@ export class TransactionIsolate {
       result,
       source: pending.source,
       session: sessionRecord(pending, result),
-      onStale: () => this.#events.stale([pending]),
+      get isEarly() {
+        return pending.turn?.hasCome === false;
+      },
+      onEarly: () => pending.settle({ kind: "early" }),
+      onStale: () => this.#noteStale(pending),
       onAccepted: () => pending.onAccepted?.(),
       onSubmitted: (commit) => pending.settle({ kind: "ran", result, commit }),
     });

@@ -4,6 +4,7 @@
 
 import { resolveCommitTs } from "../engine/commit_ts_token.ts";
 import type { Engine } from "../engine/engine.ts";
+import { assert } from "../engine/errors.ts";
 import { occError } from "../engine/occ_error.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
 import type { CommitResult, Conflict, FlatReadSet } from "../engine/types.ts";
@@ -12,6 +13,7 @@ import type { RunCall, RunResult } from "./frames.ts";
 import type { CallRequest, Pool } from "./pool.ts";
 import { randomHex } from "./random_hex.ts";
 import { internalError } from "./system_failure.ts";
+import { type Turn, TurnLostError } from "./turn.ts";
 import type {
   ConflictedAttempt,
   ExecutionStats,
@@ -35,6 +37,19 @@ const SURELY_RETAINED_MICROS = 30_000_000;
 export interface SessionRequest {
   readonly sessionId: string;
   readonly requestId: number;
+}
+
+/** Where a mutation stands among those of its client. */
+interface OrderPlace {
+  readonly onAccepted?: () => void;
+  readonly turn?: Turn;
+}
+
+interface RunOptions extends OrderPlace {
+  readonly at?: Timestamp;
+  readonly journal?: string | null;
+  readonly session?: SessionRequest;
+  readonly isExclusive?: boolean;
 }
 
 /** Stats of a run that did not get to report them. */
@@ -81,6 +96,7 @@ export class TransactionRunner {
         stats: NO_STATS,
       };
     }
+    assert(outcome.kind === "ran", "queries have no turns");
     const { result } = outcome;
     return {
       result: result.result,
@@ -105,13 +121,19 @@ export class TransactionRunner {
   runMutation(
     call: FunctionCall,
     session: SessionRequest | undefined,
-    onAccepted: (() => void) | undefined,
+    place: OrderPlace = {},
   ): Promise<MutationOutcome> {
-    if (session === undefined) return this.#attempts(call, undefined, onAccepted);
+    if (session === undefined) return this.#attempts(call, undefined, place);
     const key = `${session.requestId} ${session.sessionId}`;
     const first = this.#running.get(key);
-    if (first !== undefined) return first.then((outcome) => ({ ...outcome, replayed: true }));
-    const outcome = this.#once(call, session, onAccepted);
+    if (first !== undefined) {
+      return first.then((outcome) => ({ ...outcome, replayed: true }), (error) => {
+        // The connection that asked first has ended; what this one has sent before is another matter.
+        if (error instanceof TurnLostError) return this.runMutation(call, session, place);
+        throw error;
+      });
+    }
+    const outcome = this.#once(call, session, place);
     this.#running.set(key, outcome);
     const done = () => this.#running.delete(key);
     outcome.then(done, done);
@@ -121,9 +143,9 @@ export class TransactionRunner {
   async #once(
     call: FunctionCall,
     session: SessionRequest,
-    onAccepted: (() => void) | undefined,
+    place: OrderPlace,
   ): Promise<MutationOutcome> {
-    return await this.#replay(session) ?? await this.#attempts(call, session, onAccepted);
+    return await this.#replay(session) ?? await this.#attempts(call, session, place);
   }
 
   /** The recorded outcome of the request, once it is durable. */
@@ -144,12 +166,12 @@ export class TransactionRunner {
   async #attempts(
     call: FunctionCall,
     session: SessionRequest | undefined,
-    onAccepted: (() => void) | undefined,
+    place: OrderPlace,
   ): Promise<MutationOutcome> {
     const source = functionName(call.path);
     for (let retry = 0;; retry++) {
       const isExclusive = retry === RETRIES_MAX;
-      const outcome = await this.#run(call, "mutation", { session, onAccepted, isExclusive });
+      const outcome = await this.#runInTurn(call, { session, ...place, isExclusive });
       if (outcome.kind === "overrun") {
         return {
           result: { ok: false, error: { text: `${outcome.message}\n` } },
@@ -176,6 +198,25 @@ export class TransactionRunner {
     }
   }
 
+  /**
+   * What came of a run before the turn counts only if it is still to be committed: the function may have
+   * failed because those that go before it had not happened yet.
+   */
+  async #runInTurn(
+    call: FunctionCall,
+    options: RunOptions,
+  ): Promise<Exclude<CallOutcome, { kind: "early" }>> {
+    const { turn } = options;
+    if (turn !== undefined && !turn.hasCome) {
+      const outcome = await this.#run(call, "mutation", options).catch(() => null);
+      if (outcome?.kind === "ran") return outcome;
+      await turn.whenCome();
+    }
+    const outcome = await this.#run(call, "mutation", options);
+    assert(outcome.kind !== "early", "its turn has come");
+    return outcome;
+  }
+
   /** @throws PlatformError when the committer cannot decide, whatever the cause. */
   async #commitOf(outcome: CallOutcome & { kind: "ran" }): Promise<CommitResult> {
     try {
@@ -188,13 +229,7 @@ export class TransactionRunner {
   #run(
     call: FunctionCall,
     kind: "query" | "mutation",
-    options: {
-      readonly at?: Timestamp;
-      readonly journal?: string | null;
-      readonly session?: SessionRequest;
-      readonly onAccepted?: () => void;
-      readonly isExclusive?: boolean;
-    },
+    options: RunOptions,
   ): Promise<CallOutcome> {
     return new Promise((settle, fail) => {
       const request: CallRequest = {
@@ -208,6 +243,7 @@ export class TransactionRunner {
         session: options.session,
         isExclusive: options.isExclusive ?? false,
         onAccepted: options.onAccepted,
+        turn: options.turn,
         settle,
         fail,
       };

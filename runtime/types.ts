@@ -4,6 +4,7 @@
 import type { ComponentId, FlatReadSet, Tablet } from "../engine/types.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
 import type { JsonObject } from "../engine/values/value.ts";
+import type { Turn } from "./turn.ts";
 
 export type FunctionKind = "query" | "mutation" | "action" | "httpAction";
 
@@ -247,11 +248,14 @@ export interface FunctionRunner {
    * Resolves when the commit is durable. `session` makes it idempotent. `onAccepted` is called, at
    * most once, as soon as the committer has accepted the mutation: its place in the order is fixed
    * and later runs see its writes, so a connection's next mutation may start before the disk is done.
+   * With a `turn` it may be asked for before those that go before it are accepted: it is not, until its
+   * turn has come. @throws TurnLostError when it never comes
    */
   runMutation(
     call: FunctionCall,
     session?: { readonly sessionId: string; readonly requestId: number },
     onAccepted?: () => void,
+    turn?: Turn,
   ): Promise<MutationOutcome>;
   /** Runs to its end even if nobody waits. `onLog` sees lines while it runs. */
   runAction(call: FunctionCall, onLog?: (line: LogLine) => void): Promise<ActionOutcome>;

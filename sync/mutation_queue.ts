@@ -1,16 +1,22 @@
-// The mutations of one connection: executed one after another in order of arrival, answered in that
-// order (sync protocol 6).
+// The mutations of one connection: they take effect one after another in order of arrival, and are
+// answered in that order (sync protocol 6). While they are swift, the next ones run before those that go
+// before them have their place in the order; their turn (runtime/turn.ts) keeps them from taking effect.
 
+import { Turn } from "../runtime/turn.ts";
 import type { FunctionRunner, MutationOutcome } from "../runtime/types.ts";
 import type { PreparedCall } from "./call_target.ts";
 import type { SyncClock } from "./clock.ts";
 import { isDeterministic } from "./ending.ts";
 import { errorFromMessage } from "./result_text.ts";
 
-/** Limit on one mutation, from the start of its execution. */
+/** Limit on one mutation, from the start of its execution or its turn, whatever is later. */
 export const MUTATION_TIMEOUT_MS = 60_000;
 /** Mutations that may wait for the disk at once; the next one starts when one is answered. */
 const UNANSWERED_MUTATIONS_MAX = 64;
+/** Mutations that may run at once, all but one of them before their turn. */
+const RUNNING_MUTATIONS_MAX = 32;
+/** Where each comes to its place in the order within so much time, nobody suffers from more of them. */
+const SWIFT_MS = 20;
 
 export interface QueuedMutation {
   readonly requestId: number;
@@ -23,7 +29,9 @@ export type MutationAnswer = Pick<MutationOutcome, "result" | "ts" | "logLines">
 
 interface StartedMutation {
   readonly queued: QueuedMutation;
-  readonly startedMs: number;
+  readonly turn: Turn;
+  /** When its turn came; before that, when it started. */
+  sinceMs: number;
   /** Its place in the order is fixed: the next one may start. */
   isOrdered: boolean;
   answer: MutationAnswer | null;
@@ -44,6 +52,10 @@ export class MutationQueue {
   readonly #events: MutationQueueEvents;
   readonly #waiting: QueuedMutation[] = [];
   readonly #started: StartedMutation[] = [];
+  /** Those of the started ones that have no place in the order yet, in order: the first has its turn. */
+  #unordered: StartedMutation[] = [];
+  /** How many may be unordered: grows while they are swift. */
+  #unorderedMax = 1;
   #isTimeoutArmed = false;
   #answerWaiters: (() => void)[] = [];
   #isOpen = true;
@@ -73,8 +85,7 @@ export class MutationQueue {
   /** Starts what may start. */
   start(): void {
     while (this.#isOpen && this.#waiting.length > 0 && this.#events.mayStart()) {
-      const last = this.#started.at(-1);
-      if (last !== undefined && !last.isOrdered) return;
+      if (this.#unordered.length >= this.#unorderedMax) return;
       if (this.#started.length >= UNANSWERED_MUTATIONS_MAX) return;
       this.#execute(this.#waiting.shift()!);
     }
@@ -95,21 +106,47 @@ export class MutationQueue {
   #execute(queued: QueuedMutation): void {
     const started: StartedMutation = {
       queued,
-      startedMs: this.#clock.nowMs(),
+      turn: new Turn(),
+      sinceMs: this.#clock.nowMs(),
       isOrdered: false,
       answer: null,
     };
+    if (this.#unordered.length === 0) started.turn.come();
     this.#started.push(started);
+    this.#unordered.push(started);
     this.#armTimeout();
     this.#run(started)
       .then(() => {
-        started.isOrdered = true;
+        this.#order(started);
         this.#answer();
         this.start();
       })
       .catch((error) => {
+        this.#break(started);
         if (this.#isOpen) this.#events.onFailure(error);
       });
+  }
+
+  /** It has its place, so the turn of the next one comes. */
+  #order(started: StartedMutation): void {
+    if (started.isOrdered) return;
+    started.isOrdered = true;
+    const nowMs = this.#clock.nowMs();
+    const wasSwift = nowMs - started.sinceMs <= SWIFT_MS && !started.turn.wasAwaited;
+    this.#unorderedMax = wasSwift ? Math.min(this.#unorderedMax * 2, RUNNING_MUTATIONS_MAX) : 1;
+    while (this.#unordered[0]?.isOrdered) this.#unordered.shift();
+    const next = this.#unordered[0];
+    if (next === undefined || next.turn.hasCome) return;
+    next.sinceMs = nowMs;
+    next.turn.come();
+  }
+
+  /** Nobody knows what came of it: what was sent after it must not happen before the client repeats it. */
+  #break(started: StartedMutation): void {
+    const at = this.#unordered.indexOf(started);
+    if (at === -1) return;
+    for (const { turn } of this.#unordered.splice(at)) turn.lose();
+    this.#waiting.length = 0;
   }
 
   /** Sets the answer. A refusal that is certain is the mutation's answer, not the connection's end. */
@@ -121,10 +158,11 @@ export class MutationQueue {
     }
     const session = sessionId === null ? undefined : { sessionId, requestId };
     try {
-      started.answer = await this.#runner.runMutation(call, session, () => {
-        started.isOrdered = true;
+      const onAccepted = () => {
+        this.#order(started);
         this.start();
-      });
+      };
+      started.answer = await this.#runner.runMutation(call, session, onAccepted, started.turn);
     } catch (error) {
       if (!isDeterministic(error)) throw error;
       started.answer = failedAnswer(error.message);
@@ -153,13 +191,13 @@ export class MutationQueue {
   #armTimeout(): void {
     const oldest = this.#started[0];
     if (this.#isTimeoutArmed || oldest === undefined) return;
-    const restMs = oldest.startedMs + MUTATION_TIMEOUT_MS - this.#clock.nowMs();
+    const restMs = oldest.sinceMs + MUTATION_TIMEOUT_MS - this.#clock.nowMs();
     this.#isTimeoutArmed = true;
     this.#clock.after(restMs, () => {
       this.#isTimeoutArmed = false;
       const first = this.#started[0];
       if (!this.#isOpen || first === undefined) return;
-      if (this.#clock.nowMs() - first.startedMs < MUTATION_TIMEOUT_MS) this.#armTimeout();
+      if (this.#clock.nowMs() - first.sinceMs < MUTATION_TIMEOUT_MS) this.#armTimeout();
       else this.#events.onFailure(new Error("a mutation took longer than its time limit"));
     });
   }

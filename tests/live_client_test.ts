@@ -44,6 +44,25 @@ Deno.test("mutations of one client run in the order in which they were made", as
   assert.deepEqual(results, Array.from({ length: 50 }, (_, i) => i + 1));
 });
 
+Deno.test("they do so while others write the same document", async () => {
+  await using client = new LiveClient(server);
+  const add = { name: "contended order", amount: 1 };
+  const made = Array.from({ length: 300 }, () => client.mutation(mutation("counters:add"), add));
+  const rivals = Array.from(
+    { length: 8 },
+    async () => {
+      const rival = httpClient(server);
+      for (let i = 0; i < 20; i++) await rival.mutation(mutation("counters:add"), add);
+    },
+  );
+  const results = await Promise.all(made) as number[];
+  await Promise.all(rivals);
+  assert.deepEqual(results, results.toSorted((a, b) => a - b));
+  assert.equal(new Set(results).size, 300);
+  const total = await httpClient(server).query(query("counters:get"), { name: add.name });
+  assert.equal(total, 300 + 8 * 20);
+});
+
 Deno.test("the queries of one client always show one moment", async () => {
   await using client = new LiveClient(server);
   const byName = client.watch("counters:get", { name: "moment" });

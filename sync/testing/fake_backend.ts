@@ -13,6 +13,7 @@ import type {
   MutationOutcome,
   QueryOutcome,
 } from "../../runtime/types.ts";
+import type { Turn } from "../../runtime/turn.ts";
 import type { CommitSource } from "../commit_source.ts";
 
 const INDEX = 7;
@@ -193,6 +194,7 @@ export class FakeBackend implements CommitSource, FunctionRunner {
     call: FunctionCall,
     session?: { readonly sessionId: string; readonly requestId: number },
     onAccepted?: () => void,
+    turn?: Turn,
   ): Promise<MutationOutcome> {
     const key = session && `${session.sessionId}|${session.requestId}`;
     this.runs.push(functionName(call));
@@ -203,6 +205,7 @@ export class FakeBackend implements CommitSource, FunctionRunner {
       const result = { ok: true, value: known.result } as const;
       return { result, ts: known.ts, logLines: [], replayed: true, stats: STATS };
     }
+    if (turn !== undefined && !turn.hasCome) await turn.whenCome();
     const body = this.mutations.get(functionName(call));
     let ts: Timestamp | null = null;
     const result = resultOf(() => {

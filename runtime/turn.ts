@@ -1,0 +1,41 @@
+// The turn of a mutation among those of its client, which take effect in the order in which they were
+// sent. A mutation may run before its turn, on top of those that go before it, and only its commit waits:
+// a client that sends many gets them run in batches, and never sees them out of order.
+
+/** The turn will not come: one that goes before ended without anybody knowing how. */
+export class TurnLostError extends Error {}
+
+/** Comes once, or is lost once. */
+export class Turn {
+  #state: "ahead" | "come" | "lost" = "ahead";
+  #waiting: PromiseWithResolvers<void> | null = null;
+
+  /** Whether all that go before have their place in the order: only then may the mutation commit. */
+  get hasCome(): boolean {
+    return this.#state === "come";
+  }
+
+  /** Whether somebody had to wait for it: the mutation had run in vain. */
+  get wasAwaited(): boolean {
+    return this.#waiting !== null;
+  }
+
+  /** @throws TurnLostError */
+  whenCome(): Promise<void> {
+    if (this.#state === "come") return Promise.resolve();
+    if (this.#state === "lost") return Promise.reject(new TurnLostError("the turn is lost"));
+    return (this.#waiting ??= Promise.withResolvers()).promise;
+  }
+
+  come(): void {
+    if (this.#state !== "ahead") return;
+    this.#state = "come";
+    this.#waiting?.resolve();
+  }
+
+  lose(): void {
+    if (this.#state !== "ahead") return;
+    this.#state = "lost";
+    this.#waiting?.reject(new TurnLostError("the turn is lost"));
+  }
+}
