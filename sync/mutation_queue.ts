@@ -14,9 +14,12 @@ export const MUTATION_TIMEOUT_MS = 60_000;
 /** Mutations that may wait for the disk at once; the next one starts when one is answered. */
 const UNANSWERED_MUTATIONS_MAX = 64;
 /** Mutations that may run at once, all but one of them before their turn. */
-const RUNNING_MUTATIONS_MAX = 32;
-/** Where each comes to its place in the order within so much time, nobody suffers from more of them. */
-const SWIFT_MS = 20;
+const RUNNING_MUTATIONS_MAX = 16;
+/**
+ * Mutations that come to their place in the order within so much time show that nobody waits long behind
+ * them: more of them may run at once. Slower ones halve the number, so that clients share what there is.
+ */
+const SWIFT_MS = 6;
 
 export interface QueuedMutation {
   readonly requestId: number;
@@ -30,8 +33,9 @@ export type MutationAnswer = Pick<MutationOutcome, "result" | "ts" | "logLines">
 interface StartedMutation {
   readonly queued: QueuedMutation;
   readonly turn: Turn;
+  readonly startedMs: number;
   /** When its turn came; before that, when it started. */
-  sinceMs: number;
+  turnMs: number;
   /** Its place in the order is fixed: the next one may start. */
   isOrdered: boolean;
   answer: MutationAnswer | null;
@@ -56,6 +60,8 @@ export class MutationQueue {
   #unordered: StartedMutation[] = [];
   /** How many may be unordered: grows while they are swift. */
   #unorderedMax = 1;
+  /** When that was last halved: those that had started before say nothing more. */
+  #halvedMs = 0;
   #isTimeoutArmed = false;
   #answerWaiters: (() => void)[] = [];
   #isOpen = true;
@@ -104,10 +110,12 @@ export class MutationQueue {
   }
 
   #execute(queued: QueuedMutation): void {
+    const nowMs = this.#clock.nowMs();
     const started: StartedMutation = {
       queued,
       turn: new Turn(),
-      sinceMs: this.#clock.nowMs(),
+      startedMs: nowMs,
+      turnMs: nowMs,
       isOrdered: false,
       answer: null,
     };
@@ -132,13 +140,21 @@ export class MutationQueue {
     if (started.isOrdered) return;
     started.isOrdered = true;
     const nowMs = this.#clock.nowMs();
-    const wasSwift = nowMs - started.sinceMs <= SWIFT_MS && !started.turn.wasAwaited;
-    this.#unorderedMax = wasSwift ? Math.min(this.#unorderedMax * 2, RUNNING_MUTATIONS_MAX) : 1;
+    this.#adapt(started, nowMs);
     while (this.#unordered[0]?.isOrdered) this.#unordered.shift();
     const next = this.#unordered[0];
     if (next === undefined || next.turn.hasCome) return;
-    next.sinceMs = nowMs;
+    next.turnMs = nowMs;
     next.turn.come();
+  }
+
+  #adapt({ startedMs, turn }: StartedMutation, nowMs: number): void {
+    if (nowMs - startedMs <= SWIFT_MS && !turn.wasAwaited) {
+      this.#unorderedMax = Math.min(this.#unorderedMax + 1, RUNNING_MUTATIONS_MAX);
+    } else if (startedMs >= this.#halvedMs) {
+      this.#unorderedMax = Math.ceil(this.#unorderedMax / 2);
+      this.#halvedMs = nowMs;
+    }
   }
 
   /** Nobody knows what came of it: what was sent after it must not happen before the client repeats it. */
@@ -191,13 +207,13 @@ export class MutationQueue {
   #armTimeout(): void {
     const oldest = this.#started[0];
     if (this.#isTimeoutArmed || oldest === undefined) return;
-    const restMs = oldest.sinceMs + MUTATION_TIMEOUT_MS - this.#clock.nowMs();
+    const restMs = oldest.turnMs + MUTATION_TIMEOUT_MS - this.#clock.nowMs();
     this.#isTimeoutArmed = true;
     this.#clock.after(restMs, () => {
       this.#isTimeoutArmed = false;
       const first = this.#started[0];
       if (!this.#isOpen || first === undefined) return;
-      if (this.#clock.nowMs() - first.sinceMs < MUTATION_TIMEOUT_MS) this.#armTimeout();
+      if (this.#clock.nowMs() - first.turnMs < MUTATION_TIMEOUT_MS) this.#armTimeout();
       else this.#events.onFailure(new Error("a mutation took longer than its time limit"));
     });
   }
