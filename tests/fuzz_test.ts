@@ -6,7 +6,7 @@ import { fuzz, runOne } from "./fuzz/fuzz.ts";
 import { readRegressions } from "./fuzz/regressions.ts";
 
 const PROGRAMS = 2000;
-const SECONDS_MAX = 45;
+const SECONDS_MAX = 30;
 /** The same programs each time: a change that fails here is at fault. `deno task fuzz` tries others. */
 const SEED = 20_261_122;
 /** Each fault shows in a fraction of so many. */
