@@ -62,6 +62,7 @@ import { Authenticator } from "./identity.ts";
 import type { InstanceSecret } from "./instance_secret.ts";
 import type { LimitChanges } from "./limits_file.ts";
 import { LoggedRunner } from "./logged_runner.ts";
+import { prepareSchema, pushConfig, schemaState } from "./older_push.ts";
 import type { EvaluationContext } from "./push_evaluation.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
 import { registerScheduling } from "./scheduler/scheduler_syscalls.ts";
@@ -279,6 +280,24 @@ export class Deployment {
   async finishPush(body: unknown, origin: AuditOrigin): Promise<Json> {
     const response = await this.#configuration.exclusively(
       () => finishPush(body, this.engine, this.engine.clock(), origin),
+    );
+    this.log.info("code pushed");
+    return response;
+  }
+
+  // The same for CLIs before 1.29.
+
+  async prepareSchema(body: unknown, origin: AuditOrigin): Promise<Json> {
+    return await prepareSchema(body, this.#evaluationContext(), origin);
+  }
+
+  schemaState(schemaId: string): Json {
+    return schemaState(this.engine, schemaId);
+  }
+
+  async pushConfig(body: unknown, origin: AuditOrigin): Promise<Json> {
+    const response = await this.#configuration.exclusively(
+      () => pushConfig(body, this.#evaluationContext(), origin),
     );
     this.log.info("code pushed");
     return response;

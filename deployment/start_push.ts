@@ -7,6 +7,7 @@ import { type BuiltIndexes, diffIndexes, prepareIndexes } from "../engine/index_
 import { submitSchema } from "../engine/schema_lifecycle.ts";
 import type { Transaction } from "../engine/transaction.ts";
 import type { Json } from "../engine/values/value.ts";
+import type { PreparedModule } from "../runtime/frames.ts";
 import { type AuditOrigin, recordAudit } from "./audit_log.ts";
 import { nodesOf } from "./component_tree.ts";
 import { TreeWalk } from "./installed_components.ts";
@@ -37,6 +38,24 @@ export async function startPush(
       return schemaChange;
     }, "start_push");
     return startPushResponse(plan, schemaChange);
+  });
+}
+
+/**
+ * Begins the push of an app's code whose schema is submitted already (older_push.ts).
+ * @returns the same as {@link startPush}
+ */
+export async function startCodePush(
+  body: unknown,
+  schemaId: string,
+  context: EvaluationContext,
+): Promise<Json> {
+  const request = parsePushRequest(body);
+  return await duringPush(async () => {
+    const plan = await evaluateCode(request, context);
+    await context.engine.transact((tx) => storeSources(tx, sourcesOf(plan)), "push_config");
+    const schemaIds = { [plan.app.path]: schemaId };
+    return startPushResponse(plan, { allocatedComponentIds: {}, schemaIds, indexDiffs: {} });
   });
 }
 
@@ -75,6 +94,10 @@ function prepare(tx: Transaction, plan: PushPlan, request: PushRequest): Prepara
     // Also in a dry run, so that `wait_for_schema` can check the schema against real data.
     change.schemaIds[node.path] = submitSchema(tx, id, schema);
   }
-  if (!isDry) storeSources(tx, [...plan.definitions.values()].flatMap(({ sources }) => sources));
+  if (!isDry) storeSources(tx, sourcesOf(plan));
   return { schemaChange: change, built };
+}
+
+function sourcesOf({ definitions }: PushPlan): PreparedModule[] {
+  return [...definitions.values()].flatMap(({ sources }) => sources);
 }

@@ -68,6 +68,20 @@ export function diffIndexes(
   return diff;
 }
 
+/** An index that exists, and whether it holds all documents. */
+export interface IndexProgress {
+  readonly entry: IndexDiffEntry;
+  readonly isBuilt: boolean;
+}
+
+/** All indexes of a component's tables. */
+export function indexProgress(tx: Transaction, component: ComponentId): IndexProgress[] {
+  return storedIndexes(tx, component).map((index) => ({
+    entry: entryOf(index),
+    isBuilt: index.state !== "backfilling",
+  }));
+}
+
 /**
  * The start of a push: new indexes begin to be built; nothing that serves queries goes.
  * @returns the new indexes, and those of earlier pushes that were not in use yet and go

@@ -4,11 +4,12 @@
 import { z } from "zod";
 import type { Deployment } from "../deployment/deployment.ts";
 import { BODY_BYTES_MAX, checkShape, DEPLOY_BODY_BYTES_MAX, readJson } from "./body.ts";
-import { auditOrigin, badDeployKey, functionContext } from "./caller.ts";
+import { auditOrigin, badDeployKey, functionContext, requireAdmin } from "./caller.ts";
 import { jsonResponse, jsonTextResponse } from "./errors.ts";
 import { answerFormat, functionAnswerJson } from "./function_response.ts";
-import type { RequestContext, Routes } from "./routes.ts";
+import { getPath, type RequestContext, type Routes } from "./routes.ts";
 
+const SCHEMA_STATE_PREFIX = "/api/schema_state/";
 const keyShape = z.looseObject({ adminKey: z.string().optional() });
 const waitShape = z.object({
   schemaChange: z.object({ schemaIds: z.record(z.string(), z.string().nullable()) }),
@@ -63,6 +64,23 @@ export function addDeployRoutes(routes: Routes, deployment: Deployment): void {
     "/api/deploy2/finish_push",
     DEPLOY_BODY_BYTES_MAX,
     async (body, context) => jsonResponse(await deployment.finishPush(body, auditOrigin(context))),
+  );
+  // The push of CLIs before 1.29.
+  add(
+    "/api/prepare_schema",
+    DEPLOY_BODY_BYTES_MAX,
+    async (body, context) =>
+      jsonResponse(await deployment.prepareSchema(body, auditOrigin(context))),
+  );
+  routes.add("GET", `${SCHEMA_STATE_PREFIX}*`, async (context) => {
+    await requireAdmin(context, deployment);
+    const schemaId = getPath(context.req.raw).slice(SCHEMA_STATE_PREFIX.length);
+    return jsonResponse(deployment.schemaState(schemaId));
+  });
+  add(
+    "/api/push_config",
+    DEPLOY_BODY_BYTES_MAX,
+    async (body, context) => jsonResponse(await deployment.pushConfig(body, auditOrigin(context))),
   );
   // What the CLI measured about the push; nothing here keeps it.
   add(

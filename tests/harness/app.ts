@@ -116,7 +116,7 @@ export class App implements AsyncDisposable {
   #spawn(server: Server, args: readonly string[], options: CliOptions): Deno.ChildProcess {
     const [program, before] = options.runner === "deno"
       ? [Deno.execPath(), ["run", "-A", `npm:convex@${CONVEX_VERSION}`]]
-      : nodeCommand();
+      : nodeCommand(this.dir);
     return new Deno.Command(program, {
       args: [...before, ...args],
       cwd: this.dir,
@@ -164,9 +164,9 @@ export function cliEnvironment(server: Server): Record<string, string> {
   };
 }
 
-/** Node where it is installed; else Deno runs the same file of the package. */
-function nodeCommand(): [string, string[]] {
-  const main = fromRepository("node_modules/convex/bin/main.js");
+/** Node where it is installed; else Deno runs the same file of the app's package. */
+function nodeCommand(appDir: string): [string, string[]] {
+  const main = `${appDir}/node_modules/convex/bin/main.js`;
   return nodeIsInstalled() ? ["node", [main]] : [Deno.execPath(), ["run", "-A", main]];
 }
 
