@@ -18,6 +18,13 @@ export interface ObjectValidator {
   readonly fields: readonly NamedFieldValidator[];
 }
 
+/** What a function handle names; for the types of callers, never checked. */
+export interface FunctionSignature {
+  readonly fnType?: string;
+  readonly args?: Validator;
+  readonly returns?: Validator;
+}
+
 export type Validator =
   | { readonly type: "any" }
   | { readonly type: "null" }
@@ -31,6 +38,7 @@ export type Validator =
   | { readonly type: "commitTs" }
   | { readonly type: "literal"; readonly value: LiteralValue }
   | { readonly type: "id"; readonly tableName: string }
+  | { readonly type: "function" } & FunctionSignature
   | { readonly type: "array"; readonly value: Validator }
   | ObjectValidator
   | { readonly type: "record"; readonly keys: Validator; readonly values: FieldValidator }

@@ -1,6 +1,7 @@
 // Checks values against validators (spec 9). The first mismatch wins; its text names the path to it.
 
 import { VIRTUAL_TABLES } from "../system_tables.ts";
+import { isFunctionHandle } from "./function_handle.ts";
 import { tableNumberOf } from "./id.ts";
 import { printValue } from "./print.ts";
 import type { NamedFieldValidator, ObjectValidator, Validator } from "./validator.ts";
@@ -60,6 +61,10 @@ function check(validator: Validator, value: Value, context: IdContext): Mismatch
       };
     case "id":
       return checkId(validator, value, context);
+    case "function":
+      return typeof value === "string" && isFunctionHandle(value)
+        ? null
+        : noMatch(validator, value);
     case "array":
       return isArray(value)
         ? checkItems(validator.value, value, context)

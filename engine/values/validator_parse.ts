@@ -3,7 +3,13 @@
 import { PlatformError, userError } from "../errors.ts";
 import { identifierProblem } from "./field.ts";
 import { decodeValue } from "./json.ts";
-import type { FieldValidator, LiteralValue, NamedFieldValidator, Validator } from "./validator.ts";
+import type {
+  FieldValidator,
+  FunctionSignature,
+  LiteralValue,
+  NamedFieldValidator,
+  Validator,
+} from "./validator.ts";
 import { printValidator } from "./validator_print.ts";
 import {
   isJsonObject,
@@ -16,6 +22,7 @@ import {
 
 /** Far beyond what a value may nest; it keeps a hostile validator from exhausting the stack. */
 const VALIDATOR_NESTING_MAX = 256;
+const FUNCTION_TYPES = ["query", "mutation", "action"];
 
 /**
  * Reads a validator.
@@ -63,6 +70,8 @@ function parse(json: Json | undefined, depth: number): Validator {
       return parseLiteral(json);
     case "id":
       return { type: "id", tableName: parseTableName(json.tableName) };
+    case "function":
+      return { type: "function", ...parseSignature(json, depth + 1) };
     case "array":
       return { type: "array", value: parse(json.value, depth + 1) };
     case "object":
@@ -92,6 +101,20 @@ function parseTableName(name: Json | undefined): string {
   if (typeof name !== "string") throw invalid("The table name of v.id() must be a string");
   if (identifierProblem(name) !== null) throw invalidTableName(name);
   return name;
+}
+
+function parseSignature(
+  { fnType, args, returns }: JsonObject,
+  depth: number,
+): FunctionSignature {
+  if (fnType !== undefined && (typeof fnType !== "string" || !FUNCTION_TYPES.includes(fnType))) {
+    throw invalid(`The fnType of v.function() must be one of ${FUNCTION_TYPES.join(", ")}`);
+  }
+  return {
+    ...fnType !== undefined && { fnType },
+    ...args !== undefined && { args: parse(args, depth) },
+    ...returns !== undefined && { returns: parse(returns, depth) },
+  };
 }
 
 /** The error for a table name that is no identifier. */

@@ -43,6 +43,15 @@ export function validatorToJson(validator: Validator): Json {
       return { type: "literal", value: encodeValue(validator.value) };
     case "id":
       return { type: "id", tableName: validator.tableName };
+    case "function": {
+      const { type, fnType, args, returns } = validator;
+      return {
+        type,
+        ...fnType !== undefined && { fnType },
+        ...args !== undefined && { args: validatorToJson(args) },
+        ...returns !== undefined && { returns: validatorToJson(returns) },
+      };
+    }
     case "array":
       return { type: "array", value: validatorToJson(validator.value) };
     case "object": {

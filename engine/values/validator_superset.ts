@@ -22,6 +22,8 @@ export function acceptsAll(wide: Validator, narrow: Validator): boolean {
         : isOfType(wide, TYPES_OF_LITERALS[typeof narrow.value as keyof typeof TYPES_OF_LITERALS]);
     case "id":
       return wide.type === "string" || (wide.type === "id" && wide.tableName === narrow.tableName);
+    case "function":
+      return wide.type === "string" || wide.type === "function";
     case "array":
       return wide.type === "array" && acceptsAll(wide.value, narrow.value);
     case "object":

@@ -54,6 +54,7 @@ const { validator: anyValidator } = fc.letrec<{ validator: Validator }>((tie) =>
       { type: "number" },
       { type: "bigint" },
       { type: "commitTs" },
+      { type: "function" },
       { type: "boolean" },
       { type: "literal", value: "a" },
       { type: "literal", value: 1 },
@@ -87,7 +88,7 @@ const { validator: anyValidator } = fc.letrec<{ validator: Validator }>((tie) =>
 const { value: anyMember } = fc.letrec<{ value: Value }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 3 },
-    fc.constantFrom<Value>(null, "a", "b", 1, 2, 1n, 2n, true, false),
+    fc.constantFrom<Value>(null, "a", "b", "function://k1", 1, 2, 1n, 2n, true, false),
     fc.array(tie("value"), { maxLength: 2 }),
     fc.dictionary(fc.constantFrom("a", "b", "c"), tie("value"), { noNullPrototype: true }),
   ),

@@ -3,6 +3,7 @@ import { v } from "convex/values";
 import fc from "fast-check";
 import { anyText, anyValue } from "./arbitrary.ts";
 import { encodeId } from "./id.ts";
+import { printValue } from "./print.ts";
 import {
   checkValue,
   type IdContext,
@@ -143,6 +144,32 @@ Deno.test("matching values pass", () => {
     assert.equal(checkValue(parsed(validator), value, context), null);
   }
   assert.equal(checkValue({ type: "commitTs" }, 1n, context), null);
+});
+
+Deno.test("v.function() accepts whatever has the form of a handle, and keeps its signature", () => {
+  const json: Json = {
+    type: "function",
+    fnType: "mutation",
+    args: { type: "object", value: { id: { fieldType: { type: "string" }, optional: false } } },
+    returns: { type: "null" },
+  };
+  const validator = parseValidator(json);
+  assert.deepEqual(validatorToJson(validator), json);
+  for (
+    const handle of ["function://k17abc", "function://k17abc#dir/mod:fn", "function://k17abc#"]
+  ) {
+    assert.equal(checkValue(validator, handle, context), null);
+  }
+  for (const value of ["function://", "function://#mod:fn", "mod:fn", "function://A b", 1, null]) {
+    assert.equal(
+      checkValue(validator, value, context),
+      `Value does not match validator.\n\nValue: ${printValue(value)}\nValidator: v.function()`,
+    );
+  }
+  assert.throws(
+    () => parseValidator({ type: "function", fnType: "httpAction" }),
+    /The fnType of v.function\(\) must be one of query, mutation, action/,
+  );
 });
 
 Deno.test("validators that break a rule are refused", () => {

@@ -5,6 +5,7 @@
 import type { Component } from "../../engine/components.ts";
 import { PlatformError, userError } from "../../engine/errors.ts";
 import type { ComponentId } from "../../engine/types.ts";
+import { HANDLE_PREFIX } from "../../engine/values/function_handle.ts";
 import type { JsonObject } from "../../engine/values/value.ts";
 import type { AnalyzedFunction } from "../frames.ts";
 import type { FunctionPath } from "../types.ts";
@@ -17,7 +18,6 @@ import {
 
 const CHILD_COMPONENT = "_reference/childComponent/";
 const OWN_FUNCTION = "_reference/function/";
-const HANDLE_PREFIX = "function://";
 
 /** The pushed code, as far as addresses are resolved in it. */
 export interface AddressBook extends ComponentPaths {
