@@ -35,7 +35,20 @@ export class App implements AsyncDisposable {
     }
     const app = new App(await Deno.makeTempDir({ prefix: "concave-app-" }));
     await copyDirectory(directory, app.dir);
-    await app.#install();
+    await app.#install("--frozen");
+    return app;
+  }
+
+  /** Copies an app directory and installs these packages instead of its own, whatever they depend on. */
+  static async copyWith(
+    source: string,
+    dependencies: Readonly<Record<string, string>>,
+  ): Promise<App> {
+    const app = new App(await Deno.makeTempDir({ prefix: "concave-app-" }));
+    await copyDirectory(fromRepository(source), app.dir);
+    const manifest = { name: "app", private: true, type: "module", dependencies };
+    await app.write("package.json", JSON.stringify(manifest));
+    await app.#install("--no-lock");
     return app;
   }
 
@@ -105,9 +118,9 @@ export class App implements AsyncDisposable {
     await Deno.remove(this.dir, { recursive: true });
   }
 
-  async #install(): Promise<void> {
+  async #install(lock: "--frozen" | "--no-lock"): Promise<void> {
     const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["install", "--quiet", "--frozen"],
+      args: ["install", "--quiet", lock],
       cwd: this.dir,
     }).output();
     if (code !== 0) throw new Error(`deno install failed:\n${new TextDecoder().decode(stderr)}`);
