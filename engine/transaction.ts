@@ -43,6 +43,8 @@ import type { Value } from "./values/value.ts";
 export interface TransactionOptions {
   /** Milliseconds since the epoch, with a fraction. */
   readonly nowMs: number;
+  /** Its documents are created no earlier: where the next one of the transaction before would be. */
+  readonly creationTimeMin?: number;
   randomBytes(n: number): Uint8Array;
   readonly limits: TransactionLimits;
   readonly cursorCipher: CursorCipher;
@@ -122,7 +124,8 @@ export class Transaction {
     this.#base = snapshot;
     this.#options = options;
     this.view = overlaid(snapshot, this.#writes);
-    this.#creationTimeMs = Math.max(options.nowMs, (snapshot.ts + 1) / 1000);
+    const { nowMs, creationTimeMin = 0 } = options;
+    this.#creationTimeMs = Math.max(nowMs, (snapshot.ts + 1) / 1000, creationTimeMin);
   }
 
   /** The catalog with this transaction's own changes. */
@@ -266,6 +269,11 @@ export class Transaction {
     const creationTime = this.#creationTimeMs;
     this.#creationTimeMs = nextDouble(creationTime);
     return { id, creationTime };
+  }
+
+  /** Later than those of all documents that the transaction has created. */
+  get nextCreationTime(): number {
+    return this.#creationTimeMs;
   }
 
   /** Sets the document's new state; `json` null deletes it. `isNew`: the id is a fresh one. */

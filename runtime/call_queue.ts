@@ -65,6 +65,8 @@ export interface PendingCall {
   readonly onAccepted?: () => void;
   /** Mutations: not to be committed before it has come. */
   readonly turn?: Turn;
+  /** It was given to its isolate before its turn. */
+  runsAhead: boolean;
   /** Knows when it is decided what the call did. */
   readonly end: CallEnd;
   readonly settle: (outcome: CallOutcome) => void;

@@ -28,7 +28,7 @@ export interface ChainMember {
   readonly source: string;
   readonly session: SessionRecord | undefined;
   /** Others of its client go before it and have no place in the order yet: it may not happen. */
-  readonly isEarly: boolean;
+  isEarly(): boolean;
   /** It ran before its turn, and never happened. */
   onEarly(): void;
   /** It ran on top of a member that never happened, and must run again. */
@@ -100,7 +100,7 @@ export class ChainCoordinator {
   #submit(member: ChainMember): void {
     const { result } = member;
     if (result.epoch !== this.#epoch) return member.onStale();
-    if (member.isEarly) {
+    if (member.isEarly()) {
       if (result.writes.length > 0) this.#reset();
       return member.onEarly();
     }

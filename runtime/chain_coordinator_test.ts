@@ -48,9 +48,7 @@ function stand() {
       result: result(seq, epoch),
       source: "f",
       session: undefined,
-      get isEarly() {
-        return ahead.has(seq);
-      },
+      isEarly: () => ahead.has(seq),
       onEarly: () => early.push(seq),
       onStale: () => stale.push(seq),
       onAccepted: () => {},

@@ -160,6 +160,7 @@ export class Pool implements TransactionIsolateEvents {
         request.fail(error);
       },
       queuedAtMs: performance.now(),
+      runsAhead: false,
       isSolo: false,
       deaths: 0,
     };

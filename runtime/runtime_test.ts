@@ -317,7 +317,7 @@ Deno.test("mutations of one line keep their order, whatever conflicts and dies a
       const accepted = () => {
         if (order.includes(i)) return;
         order.push(i);
-        turns[i + 1]?.come();
+        turns[i + 1]?.come(turn.acceptedIn);
       };
       const call = functionCall(name, { id: i % 3 === 0 ? other : id });
       const outcome = await runtime.runMutation(call, undefined, accepted, turn);

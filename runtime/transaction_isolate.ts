@@ -71,6 +71,7 @@ export interface TransactionIsolateServices {
 }
 
 export class TransactionIsolate {
+  readonly #isolate: number;
   readonly #process: IsolateProcess;
   readonly #chain: ChainCoordinator;
   readonly #watchdog: Watchdog;
@@ -98,6 +99,7 @@ export class TransactionIsolate {
     services: TransactionIsolateServices,
     events: TransactionIsolateEvents,
   ) {
+    this.#isolate = init.isolate;
     this.#events = events;
     this.#services = services;
     this.#process = IsolateProcess.spawn({
@@ -161,6 +163,7 @@ export class TransactionIsolate {
       this.#lastSignMs = nowMs;
       this.#watchdog.restart(nowMs);
     }
+    for (const pending of calls) pending.runsAhead = pending.turn?.hasCome === false;
     this.#frames.push({
       calls: new Map(calls.map((pending) => [pending.call.callId, pending])),
       estimateMs,
@@ -273,6 +276,12 @@ export class TransactionIsolate {
     this.#tellStale();
   }
 
+  /** Whether it ran without those that go before it. */
+  #isEarly({ turn, runsAhead }: PendingCall): boolean {
+    if (turn === undefined || (turn.hasCome && !runsAhead)) return false;
+    return !turn.hasCome || !turn.followsIn(this.#isolate);
+  }
+
   /** Those of one frame are told together, so that they keep their order when they run again. */
   #noteStale(pending: PendingCall): void {
     this.#stale.push(pending);
@@ -298,12 +307,13 @@ export class TransactionIsolate {
       result,
       source: pending.source,
       session: sessionRecord(pending, result),
-      get isEarly() {
-        return pending.turn?.hasCome === false;
-      },
+      isEarly: () => this.#isEarly(pending),
       onEarly: () => pending.settle({ kind: "early" }),
       onStale: () => this.#noteStale(pending),
-      onAccepted: () => pending.onAccepted?.(),
+      onAccepted: () => {
+        if (pending.turn !== undefined) pending.turn.acceptedIn = this.#isolate;
+        pending.onAccepted?.();
+      },
       onSubmitted: (commit) => pending.settle({ kind: "ran", result, commit }),
     });
   }

@@ -145,7 +145,7 @@ export class MutationQueue {
     const next = this.#unordered[0];
     if (next === undefined || next.turn.hasCome) return;
     next.turnMs = nowMs;
-    next.turn.come();
+    next.turn.come(started.turn.acceptedIn);
   }
 
   #adapt({ startedMs, turn }: StartedMutation, nowMs: number): void {

@@ -63,6 +63,32 @@ Deno.test("they do so while others write the same document", async () => {
   assert.equal(total, 300 + 8 * 20);
 });
 
+Deno.test("what they create stands in that order", async () => {
+  await using client = new LiveClient(server);
+  const others = Array.from({ length: 4 }, async (_, other) => {
+    await using rival = new LiveClient(server);
+    await Promise.all(
+      Array.from(
+        { length: 50 },
+        (_, position) =>
+          rival.mutation(mutation("notes:add"), { list: `made by ${other}`, position, text: "" }),
+      ),
+    );
+  });
+  const positions = Array.from({ length: 200 }, (_, i) => i);
+  await Promise.all(
+    positions.map((position) =>
+      client.mutation(mutation("notes:add"), { list: "made", position, text: "" })
+    ),
+  );
+  await Promise.all(others);
+  const made = (list: string) => httpClient(server).query(query("notes:asMade"), { list });
+  assert.deepEqual(await made("made"), positions);
+  for (let other = 0; other < 4; other++) {
+    assert.deepEqual(await made(`made by ${other}`), positions.slice(0, 50));
+  }
+});
+
 Deno.test("the queries of one client always show one moment", async () => {
   await using client = new LiveClient(server);
   const byName = client.watch("counters:get", { name: "moment" });

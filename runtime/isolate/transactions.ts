@@ -60,6 +60,8 @@ export class Transactions {
   readonly #chain = new Chain();
   readonly #codeCache = new CodeCache();
   #epoch = 0;
+  /** What later mutations create comes after what earlier ones have created, within a millisecond too. */
+  #nextCreationTime = 0;
   #heapNotedMs = 0;
   /** Results of the batch that have not been sent yet. */
   #held: RunResult[] = [];
@@ -200,6 +202,7 @@ export class Transactions {
     const nowMs = realNowMs();
     const tx = new Transaction(snapshot, {
       nowMs,
+      creationTimeMin: call.kind === "mutation" ? this.#nextCreationTime : 0,
       randomBytes: (n) => ids.bytes(n),
       limits: options.limits,
       cursorCipher: options.cursorCipher,
@@ -266,6 +269,7 @@ export class Transactions {
     const finished = run.tx.finish();
     const writes = result.ok ? finished.writes : [];
     if (chainSeq > 0) this.#chain.add(chainSeq, writes);
+    if (writes.length > 0) this.#nextCreationTime = run.tx.nextCreationTime;
     const { usage } = run.tx;
     return {
       callId: call.callId,

@@ -22,6 +22,16 @@ export const add = mutation({
   handler: (ctx, args) => ctx.db.insert("notes", args),
 });
 
+/** Positions of the notes in the order in which they were made. */
+export const asMade = query({
+  args: { list: v.string() },
+  handler: async (ctx, args) => {
+    const notes = await ctx.db.query("notes").filter((q) => q.eq(q.field("list"), args.list))
+      .collect();
+    return notes.map(({ position }) => position);
+  },
+});
+
 export const fill = mutation({
   args: { list: v.string(), count: v.number() },
   handler: async (ctx, args) => {
