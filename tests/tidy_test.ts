@@ -30,6 +30,8 @@ const ENTRIES = [
   "bench/load/subscribers.ts",
   "examples/demo.ts",
   "tests/clients/main.ts",
+  "tests/versions/main.ts",
+  "tests/versions/client.ts",
   "tests/crash/main.ts",
   "tests/fuzz/main.ts",
   "tests/history/broken_server.ts",
