@@ -62,7 +62,7 @@ import { Authenticator } from "./identity.ts";
 import type { InstanceSecret } from "./instance_secret.ts";
 import type { LimitChanges } from "./limits_file.ts";
 import { LoggedRunner } from "./logged_runner.ts";
-import { prepareSchema, pushConfig, schemaState } from "./older_push.ts";
+import { prepareSchema, schemaState, startConfigPush } from "./older_push.ts";
 import type { EvaluationContext } from "./push_evaluation.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
 import { registerScheduling } from "./scheduler/scheduler_syscalls.ts";
@@ -296,11 +296,8 @@ export class Deployment {
   }
 
   async pushConfig(body: unknown, origin: AuditOrigin): Promise<Json> {
-    const response = await this.#configuration.exclusively(
-      () => pushConfig(body, this.#evaluationContext(), origin),
-    );
-    this.log.info("code pushed");
-    return response;
+    const started = await startConfigPush(body, this.#evaluationContext(), origin);
+    return await this.finishPush({ startPush: started }, origin);
   }
 
   /** Runs a query that is not part of the app, for `convex run --inline-query`. */

@@ -23,6 +23,7 @@ import { collectPreparedComponents } from "./component_removal.ts";
 import { checkDeclaredValue, readEnvironment } from "./environment.ts";
 import { type ComponentPlacement, TreeWalk, unmountOthers } from "./installed_components.ts";
 import { duringPush } from "./push_error.ts";
+import { checkPushBody } from "./push_request.ts";
 import { collectUnusedSources, emptyAnalysis, storedSource } from "./stored_modules.ts";
 
 const MESSAGE_SIZE_BYTES_MAX = 1024;
@@ -113,9 +114,7 @@ export async function finishPush(
   origin: AuditOrigin,
 ): Promise<Json> {
   return await duringPush(async () => {
-    const parsed = finishPushRequest.safeParse(body);
-    if (!parsed.success) throw userError("InvalidConfig", z.prettifyError(parsed.error));
-    const { startPush, dryRun, message } = parsed.data;
+    const { startPush, dryRun, message } = checkPushBody(finishPushRequest, body);
     if (new TextEncoder().encode(message ?? "").length > MESSAGE_SIZE_BYTES_MAX) {
       throw userError(
         "PushMessageTooLong",

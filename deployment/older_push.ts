@@ -6,17 +6,11 @@ import { z } from "zod";
 import { ROOT_COMPONENT } from "../engine/components.ts";
 import type { SchemaDocument } from "../engine/catalog.ts";
 import type { Engine } from "../engine/engine.ts";
-import { userError } from "../engine/errors.ts";
-import {
-  type IndexDiff,
-  type IndexDiffEntry,
-  type IndexProgress,
-  indexProgress,
-} from "../engine/index_lifecycle.ts";
+import { type IndexDiff, type IndexDiffEntry, indexProgress } from "../engine/index_lifecycle.ts";
 import type { Json } from "../engine/values/value.ts";
 import type { AuditOrigin } from "./audit_log.ts";
-import { finishPush } from "./finish_push.ts";
 import type { EvaluationContext } from "./push_evaluation.ts";
+import { checkPushBody } from "./push_request.ts";
 import { startCodePush, startPush } from "./start_push.ts";
 
 /** The app, among the components of a push. */
@@ -55,7 +49,7 @@ export async function prepareSchema(
   context: EvaluationContext,
   origin: AuditOrigin,
 ): Promise<Json> {
-  const { bundle, dryRun } = checked(prepareSchemaRequest, body);
+  const { bundle, dryRun } = checkPushBody(prepareSchemaRequest, body);
   const push = {
     adminKey: "",
     dryRun,
@@ -76,40 +70,32 @@ export async function prepareSchema(
 /** `schema_state`: how far the schema and the app's indexes are. A schema that is gone was overwritten. */
 export function schemaState(engine: Engine, schemaId: string): Json {
   return engine.read((tx) => ({
-    indexes: indexProgress(tx, ROOT_COMPONENT).map(progressJson),
+    indexes: indexProgress(tx, ROOT_COMPONENT).map(({ entry, isBuilt }) =>
+      indexJson(entry, isBuilt)
+    ),
     schemaState: stateJson(tx.table("schemas").get(schemaId) as SchemaDocument | null),
   })).value;
 }
 
 /**
- * `push_config`: makes the code the running code, with the schema that was prepared.
- * @throws PlatformError 400 with the codes of the start and the end of a push
+ * The first half of `push_config`: evaluates the code that is to run with the schema that was prepared.
+ * @returns what the end of a push takes as `startPush`
+ * @throws PlatformError 400 as the start of a push does
  */
-export async function pushConfig(
+export async function startConfigPush(
   body: unknown,
   context: EvaluationContext,
   origin: AuditOrigin,
 ): Promise<Json> {
-  const { modules, schemaId, udfServerVersion, ...node } = checked(pushConfigRequest, body);
+  const { modules, schemaId, udfServerVersion, ...node } = checkPushBody(pushConfigRequest, body);
   const push = {
     adminKey: "",
     ...node,
     appDefinition: { changedModules: modules, udfServerVersion },
   };
-  const started = schemaId === null || schemaId === undefined
+  return schemaId === null || schemaId === undefined
     ? await startPush(push, context, origin)
     : await startCodePush(push, schemaId, context);
-  return await finishPush({ startPush: started }, context.engine, context.nowMs, origin);
-}
-
-function checked<Shape extends z.ZodType>(shape: Shape, body: unknown): z.infer<Shape> {
-  const parsed = shape.safeParse(body);
-  if (!parsed.success) throw userError("InvalidConfig", z.prettifyError(parsed.error));
-  return parsed.data;
-}
-
-function progressJson({ entry, isBuilt }: IndexProgress): Json {
-  return indexJson(entry, isBuilt);
 }
 
 /** An index as these CLIs print it: a list of fields, or whatever else defines it. */

@@ -93,16 +93,30 @@ export interface PushRequest {
  *   `InvalidModules`
  */
 export function parsePushRequest(body: unknown): PushRequest {
-  const parsed = pushRequest.safeParse(body);
-  if (!parsed.success) throw userError("InvalidConfig", z.prettifyError(parsed.error));
-  const { dryRun, forCodegen, nodeVersion, nodeDependencies } = parsed.data;
+  const { dryRun, forCodegen, nodeVersion, nodeDependencies, ...pushed } = checkPushBody(
+    pushRequest,
+    body,
+  );
   checkNodeVersion(nodeVersion ?? null);
-  const app = pushedApp(parsed.data.appDefinition);
-  const components = parsed.data.componentDefinitions.map(pushedComponent);
+  const app = pushedApp(pushed.appDefinition);
+  const components = pushed.componentDefinitions.map(pushedComponent);
   checkDistinct(components.map(({ path }) => path));
   checkSizes([app, ...components].flatMap(textsOf));
   const node = { version: nodeVersion ?? null, packages: nodeDependencies };
   return { dryRun, forCodegen, node, app, components };
+}
+
+/**
+ * The body of a request of the push protocol, in its shape.
+ * @throws PlatformError `InvalidConfig`
+ */
+export function checkPushBody<Shape extends z.ZodType>(
+  shape: Shape,
+  body: unknown,
+): z.infer<Shape> {
+  const parsed = shape.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw userError("InvalidConfig", z.prettifyError(parsed.error));
 }
 
 /** All modules of which a push brings the text. */

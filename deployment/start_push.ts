@@ -27,17 +27,12 @@ export async function startPush(
   context: EvaluationContext,
   origin: AuditOrigin,
 ): Promise<Json> {
-  const request = parsePushRequest(body);
-  return await duringPush(async () => {
-    const plan = await evaluateCode(request, context);
-    const { value: schemaChange } = await context.engine.transact((tx) => {
-      const { schemaChange, built } = prepare(tx, plan, request);
-      if (built.added_indexes.length + built.removed_indexes.length > 0) {
-        recordAudit(tx, { action: "build_indexes", metadata: { ...built } }, origin);
-      }
-      return schemaChange;
-    }, "start_push");
-    return startPushResponse(plan, schemaChange);
+  return await begin(body, context, (tx, plan, request) => {
+    const { schemaChange, built } = prepare(tx, plan, request);
+    if (built.added_indexes.length + built.removed_indexes.length > 0) {
+      recordAudit(tx, { action: "build_indexes", metadata: { ...built } }, origin);
+    }
+    return schemaChange;
   });
 }
 
@@ -50,12 +45,24 @@ export async function startCodePush(
   schemaId: string,
   context: EvaluationContext,
 ): Promise<Json> {
+  return await begin(body, context, (tx, plan) => {
+    storeSources(tx, sourcesOf(plan));
+    const schemaIds = { [plan.app.path]: schemaId };
+    return { allocatedComponentIds: {}, schemaIds, indexDiffs: {} };
+  });
+}
+
+/** Evaluates the pushed code and writes what `write` makes of it. */
+async function begin(
+  body: unknown,
+  context: EvaluationContext,
+  write: (tx: Transaction, plan: PushPlan, request: PushRequest) => SchemaChange,
+): Promise<Json> {
   const request = parsePushRequest(body);
   return await duringPush(async () => {
     const plan = await evaluateCode(request, context);
-    await context.engine.transact((tx) => storeSources(tx, sourcesOf(plan)), "push_config");
-    const schemaIds = { [plan.app.path]: schemaId };
-    return startPushResponse(plan, { allocatedComponentIds: {}, schemaIds, indexDiffs: {} });
+    const { value } = await context.engine.transact((tx) => write(tx, plan, request), "start_push");
+    return startPushResponse(plan, value);
   });
 }
 

@@ -5,6 +5,7 @@
 import type { SchemaDocument } from "./catalog.ts";
 import type { Engine } from "./engine.ts";
 import { userError } from "./errors.ts";
+import { indexProgress } from "./index_lifecycle.ts";
 import type { SystemDocument } from "./system_table_access.ts";
 import type { Transaction } from "./transaction.ts";
 import type { ComponentId } from "./types.ts";
@@ -121,17 +122,12 @@ function progressOf(
   component: ComponentId,
   schemaValidationComplete: boolean,
 ): ComponentProgress {
-  let indexesComplete = 0;
-  let indexesTotal = 0;
-  for (const table of tx.catalog.tablesOf(component)) {
-    if (table.isSystem || table.state !== "active") continue;
-    for (const index of tx.table("indexes").find("by_tablet", [table.tablet])) {
-      if (index.staged) continue;
-      indexesTotal++;
-      if (index.state !== "backfilling") indexesComplete++;
-    }
-  }
-  return { schemaValidationComplete, indexesComplete, indexesTotal };
+  const awaited = indexProgress(tx, component).filter(({ entry }) => !entry.staged);
+  return {
+    schemaValidationComplete,
+    indexesComplete: awaited.filter(({ isBuilt }) => isBuilt).length,
+    indexesTotal: awaited.length,
+  };
 }
 
 function inState(

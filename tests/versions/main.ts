@@ -20,11 +20,16 @@ const COMMANDS: readonly [args: string[], prints: RegExp][] = [
   [["deploy", "--typecheck", "disable"], /Deployed|deployed/],
 ];
 
+const versions = Deno.args.length > 0 ? Deno.args : VERSIONS;
+if (!versions.every((version) => /^\d+\.\d+\.\d+$/.test(version))) {
+  console.error("usage: deno task versions [VERSION…], e.g. 1.27.5 (by default: several)");
+  Deno.exit(2);
+}
 let passed = 0;
 let failed = 0;
 {
   await using server = await Server.start();
-  for (const version of Deno.args.length > 0 ? Deno.args : VERSIONS) {
+  for (const version of versions) {
     await using app = await App.copyWith(APP, { convex: version });
     await app.write("client.ts", await Deno.readTextFile(fromRepository(CLIENT)));
     for (const [args, prints] of COMMANDS) {
