@@ -188,3 +188,28 @@ Deno.test("--help names the commands", async () => {
   assert.match(help.stdout, /start/);
   assert.match(help.stdout, /admin-key/);
 });
+
+Deno.test("a test whose port is taken in the last moment gets another one", async () => {
+  const { listen } = Deno;
+  let rival: Deno.Listener | null = null;
+  // The first port that is found free is taken as soon as it was let go.
+  Deno.listen = ((options: Deno.TcpListenOptions) => {
+    const probe = listen(options);
+    if (rival !== null) return probe;
+    return {
+      close: () => {
+        probe.close();
+        rival = listen(options);
+      },
+    };
+  }) as typeof Deno.listen;
+  try {
+    await using server = await Server.start();
+    const { port } = rival!.addr as Deno.NetAddr;
+    assert.notEqual(server.port, port);
+    assert.equal((await fetch(`${server.url}/version`)).status, 200);
+  } finally {
+    Deno.listen = listen;
+    rival!.close();
+  }
+});

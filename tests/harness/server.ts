@@ -6,6 +6,8 @@ import { ChildOutput } from "./child_output.ts";
 export const REPOSITORY = fromRepository("");
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 15_000;
+const PORT_TAKEN = /port \d+ of 127\.0\.0\.1 is in use by another program/;
+const START_TRIES_MAX = 3;
 
 /** The absolute path of a file of this repository. */
 export function fromRepository(path: string): string {
@@ -71,12 +73,20 @@ export class Server implements AsyncDisposable {
   /** Starts a server and waits until it says that it accepts requests. */
   static async start(options: ServerOptions = {}): Promise<Server> {
     const dataDir = options.dataDir ?? await Deno.makeTempDir({ prefix: "concave-data-" });
-    const port = options.port ?? freePort();
-    const sitePort = options.sitePort ?? freePort();
-    const child = await startChild(dataDir, port, sitePort, options);
-    const server = new Server(dataDir, port, sitePort, await readAdminKey(dataDir), options);
-    server.#child = child;
-    return server;
+    for (let tries = 1;; tries++) {
+      const port = options.port ?? freePort();
+      const sitePort = options.sitePort ?? freePort();
+      try {
+        const child = await startChild(dataDir, port, sitePort, options);
+        const server = new Server(dataDir, port, sitePort, await readAdminKey(dataDir), options);
+        server.#child = child;
+        return server;
+      } catch (error) {
+        // A test in another worker may have found the same port free.
+        const isTaken = options.port === undefined && PORT_TAKEN.test((error as Error).message);
+        if (!isTaken || tries === START_TRIES_MAX) throw error;
+      }
+    }
   }
 
   /** The process id of the host process. */
